@@ -1,0 +1,213 @@
+// Package v1alpha1 holds the one specification type of Pullway: RegistryConfig
+// in group pullway.dev, version v1alpha1. The same Go type is read from a file
+// by the command line and is meant to serve as a custom resource.
+//
+// The package holds types and constants only. Reading, defaulting and checking
+// live in internal/config.
+package v1alpha1
+
+// APIVersion and Kind are the only accepted values of the two type fields.
+const (
+	APIVersion = "pullway.dev/v1alpha1"
+	Kind       = "RegistryConfig"
+)
+
+// RegistryConfig says which registries every node of a cluster pulls from, with
+// which credentials, how that is proven, and how a change of it is rolled out.
+type RegistryConfig struct {
+	// APIVersion is always pullway.dev/v1alpha1.
+	APIVersion string `json:"apiVersion"`
+	// Kind is always RegistryConfig.
+	Kind string `json:"kind"`
+	// Metadata names this configuration.
+	Metadata Metadata `json:"metadata,omitempty"`
+	// Spec is what the nodes shall have.
+	Spec Spec `json:"spec"`
+}
+
+// Metadata names a configuration.
+type Metadata struct {
+	// Name is recorded on every node that was given this configuration.
+	// Default: default.
+	Name string `json:"name,omitempty"`
+}
+
+// Spec is the wanted state of the nodes and the way to get there.
+type Spec struct {
+	// Registries lists every registry Pullway looks after, by the host that
+	// stands in image references. A host may appear once.
+	Registries []Registry `json:"registries"`
+	// Verify says which images prove that pulls work.
+	Verify Verify `json:"verify,omitempty"`
+	// Rollout says in which order and how carefully nodes are changed.
+	Rollout Rollout `json:"rollout,omitempty"`
+}
+
+// Registry is one host of image references and where its images come from.
+type Registry struct {
+	// Host is the registry as it stands in image references: host or host:port,
+	// without scheme and path. "*" stands for every registry that is not named.
+	Host string `json:"host"`
+	// Endpoints are tried in this order. None means: the host itself over https.
+	Endpoints []Endpoint `json:"endpoints,omitempty"`
+	// Fallback says what happens when no endpoint can serve an image: "upstream"
+	// asks the public registry that the host names, "none" fails the pull.
+	// Default: none when every endpoint is the host itself, upstream when the
+	// host is mirrored.
+	Fallback Fallback `json:"fallback,omitempty"`
+	// Auth is the credential for the endpoints of this registry.
+	Auth *Auth `json:"auth,omitempty"`
+}
+
+// Fallback is what happens when no endpoint can serve an image.
+type Fallback string
+
+// The values of Fallback.
+const (
+	FallbackUpstream Fallback = "upstream"
+	FallbackNone     Fallback = "none"
+)
+
+// Endpoint is one server that images are asked of.
+type Endpoint struct {
+	// URL starts with http:// (plain HTTP) or https:// (never downgraded).
+	// A path is allowed for path mirrors, see overridePath.
+	URL string `json:"url"`
+	// Capabilities of the endpoint: pull, resolve. Default: both. "resolve" turns
+	// a tag into a digest; leave it out for a mirror whose tags may be stale.
+	Capabilities []Capability `json:"capabilities,omitempty"`
+	// TLS settings of an https endpoint.
+	TLS *TLS `json:"tls,omitempty"`
+	// OverridePath sends the path of the URL as it is, without adding /v2: for
+	// path mirrors such as Harbor proxy projects
+	// (https://harbor.example.com/v2/hubcache).
+	OverridePath bool `json:"overridePath,omitempty"`
+	// DialTimeout is how long to wait for a connection before the next endpoint
+	// is tried, such as 2s. Needs containerd 2.1 (or 2.0.12); older releases
+	// wait 30s whatever is written, and plan says so.
+	DialTimeout string `json:"dialTimeout,omitempty"`
+	// Headers are sent with each request to this endpoint. Values are treated as
+	// secrets in all output. Authorization belongs into auth.
+	Headers map[string]string `json:"headers,omitempty"`
+}
+
+// Capability is something an endpoint may be asked to do.
+type Capability string
+
+// The values of Capability.
+const (
+	CapabilityPull    Capability = "pull"
+	CapabilityResolve Capability = "resolve"
+)
+
+// TLS settings of an https endpoint. File names are relative to the file that
+// holds the RegistryConfig; the contents are copied to the nodes.
+type TLS struct {
+	// CAFile holds the PEM certificates to trust beside the system's.
+	CAFile string `json:"caFile,omitempty"`
+	// CertFile and KeyFile hold the client's PEM certificate and key. Both or none.
+	CertFile string `json:"certFile,omitempty"`
+	KeyFile  string `json:"keyFile,omitempty"`
+	// InsecureSkipVerify accepts any certificate. Plan warns about it.
+	InsecureSkipVerify bool `json:"insecureSkipVerify,omitempty"`
+}
+
+// Auth is a user name and a password that is never written into the spec.
+type Auth struct {
+	// Username of a robot account (better) or a user.
+	Username string `json:"username,omitempty"`
+	// Password says where the password is read from.
+	Password SecretSource `json:"password"`
+	// Delivery says how nodes are given the credential: "header" (in the 0600
+	// hosts.toml, no restart), "cri" (in config.toml, with a restart) or "auto"
+	// (header wherever the registry and the containerd release take it).
+	// Default: auto.
+	Delivery Delivery `json:"delivery,omitempty"`
+}
+
+// Delivery is how a credential reaches containerd.
+type Delivery string
+
+// The values of Delivery.
+const (
+	DeliveryAuto   Delivery = "auto"
+	DeliveryHeader Delivery = "header"
+	DeliveryCRI    Delivery = "cri"
+)
+
+// SecretSource says where a secret is read from, on the machine that runs
+// pullway. Exactly one field is set.
+type SecretSource struct {
+	// Env names an environment variable.
+	Env string `json:"env,omitempty"`
+	// File names a file; one line end at its end is cut off.
+	File string `json:"file,omitempty"`
+	// DockerConfig names a docker config.json; the entry of this registry's host
+	// is used, its user name too when username is empty.
+	DockerConfig string `json:"dockerConfig,omitempty"`
+	// AnsibleVault names a variable in an ansible-vault encrypted file. It is
+	// read by the ansible-vault program.
+	AnsibleVault *AnsibleVaultRef `json:"ansibleVault,omitempty"`
+	// SecretRef names a Secret of the cluster. It is for life inside a cluster;
+	// the command line refuses it.
+	SecretRef *SecretRef `json:"secretRef,omitempty"`
+}
+
+// AnsibleVaultRef names one variable of a vault file.
+type AnsibleVaultRef struct {
+	// File is the encrypted file, or a YAML file with !vault values.
+	File string `json:"file"`
+	// Key is the variable's name.
+	Key string `json:"key"`
+	// PasswordFile holds the vault's password. Default: ansible's own settings.
+	PasswordFile string `json:"passwordFile,omitempty"`
+}
+
+// SecretRef names a key of a Kubernetes Secret.
+type SecretRef struct {
+	// Namespace and Name of the Secret.
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	// Key inside the Secret's data.
+	Key string `json:"key"`
+}
+
+// Verify says which images prove that pulls work.
+type Verify struct {
+	// Images are pulled on every changed node through the configured endpoints
+	// only. Use one small image of each registry, best a private one.
+	Images []string `json:"images,omitempty"`
+}
+
+// Rollout says in which order and how carefully nodes are changed.
+type Rollout struct {
+	// Canary is the number of nodes that are changed first, alone. 0 means no
+	// canary. Default: 1.
+	Canary *int `json:"canary,omitempty"`
+	// MaxUnavailable is the size of a wave: a number of nodes, or a percentage of
+	// them rounded down, never less than one. Default: 10%.
+	MaxUnavailable IntOrPercent `json:"maxUnavailable,omitempty"`
+	// FailureBudget is how many failed nodes are tolerated before the run stops
+	// by itself. A failed canary always stops it. Default: 0.
+	FailureBudget int `json:"failureBudget,omitempty"`
+	// OnFailure says what is put back when the run stops. A failed node always
+	// puts itself back. Default: rollback-wave.
+	OnFailure OnFailure `json:"onFailure,omitempty"`
+	// ConfirmWithin: a changed node that hears nothing more from us for this long
+	// puts itself back. Default: 60s.
+	ConfirmWithin string `json:"confirmWithin,omitempty"`
+}
+
+// IntOrPercent is a count such as 3 or a percentage such as "10%".
+type IntOrPercent string
+
+// OnFailure says what is put back when a run stops.
+type OnFailure string
+
+// The values of OnFailure.
+const (
+	RollbackNode OnFailure = "rollback-node"
+	RollbackWave OnFailure = "rollback-wave"
+	RollbackRun  OnFailure = "rollback-run"
+	StopOnly     OnFailure = "stop"
+)
