@@ -1,0 +1,74 @@
+package fleet
+
+import (
+	"context"
+	"time"
+
+	"github.com/pullway/pullway/internal/protocol"
+)
+
+// Conn is a way to one node that is open. Its methods are called by one
+// goroutine at a time.
+type Conn interface {
+	// Do starts the engine with req and returns its reply. on is called for each
+	// event in turn; what it returns, when not nil, is sent to the engine. An
+	// error means that no reply came: the line broke, or ctx ended, upon which Do
+	// closes the engine's standard input, so that it undoes what is not
+	// committed, and returns soon. A Conn may be used again after an error-free Do.
+	Do(ctx context.Context, req protocol.Request, on func(protocol.Event) *protocol.Control) (*protocol.Reply, error)
+	// Close gives the connection back. It is called once.
+	Close() error
+}
+
+// Connector opens ways to nodes. It is called by many goroutines at once. Its
+// errors may have a method Hint() string.
+type Connector interface {
+	Connect(ctx context.Context, node string) (Conn, error)
+}
+
+// Target is a node to work on.
+type Target struct {
+	Name string
+	// ControlPlane nodes are changed last and one by one.
+	ControlPlane bool
+}
+
+// DefaultLimit is how many nodes are talked to at once where nothing is changed.
+const DefaultLimit = 64
+
+// Timeouts bound what one node may take. A zero field means its default.
+type Timeouts struct {
+	// Connect includes sending the engine to the node. Default: 60 s.
+	Connect time.Duration
+	// Plan is for one plan. Default: 60 s.
+	Plan time.Duration
+	// Apply is for one apply or undo, without ConfirmWithin. Default: 10 min.
+	Apply time.Duration
+	// Settle is for asking a node what became of a change whose line broke, beyond
+	// ConfirmWithin. Default: 60 s.
+	Settle time.Duration
+}
+
+func (t Timeouts) withDefaults() Timeouts {
+	set := func(d *time.Duration, def time.Duration) {
+		if *d <= 0 {
+			*d = def
+		}
+	}
+	set(&t.Connect, time.Minute)
+	set(&t.Plan, time.Minute)
+	set(&t.Apply, 10*time.Minute)
+	set(&t.Settle, time.Minute)
+	return t
+}
+
+// connect opens a connection within the time given; what fails is unreachable.
+func connect(ctx context.Context, c Connector, node string, within time.Duration) (Conn, *NodeError) {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	conn, err := c.Connect(ctx, node)
+	if err != nil {
+		return nil, newNodeError(node, ErrUnreachable, err)
+	}
+	return conn, nil
+}

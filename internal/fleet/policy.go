@@ -1,0 +1,35 @@
+package fleet
+
+import (
+	"time"
+
+	"github.com/pullway/pullway/api/v1alpha1"
+)
+
+// Policy is how carefully a run goes about it, in plain numbers: percentages
+// are turned into counts before they get here.
+type Policy struct {
+	// Canary is the number of nodes that are changed first, alone. 0 means none.
+	Canary int `json:"canary"`
+	// WaveSize is how many nodes may be in flight at once, canaries and undos
+	// too. Less than 1 counts as 1.
+	WaveSize int `json:"waveSize"`
+	// FailureBudget is how many failed nodes are tolerated; one more stops the run.
+	FailureBudget int `json:"failureBudget"`
+	// OnFailure says what is put back when the run stops. Empty means rollback-wave.
+	OnFailure v1alpha1.OnFailure `json:"onFailure"`
+	// ConfirmWithin is how long a proven node waits for our confirmation before
+	// it puts itself back.
+	ConfirmWithin time.Duration `json:"confirmWithin"`
+}
+
+// normal returns p with values out of range replaced by the careful ones.
+func (p Policy) normal() Policy {
+	p.Canary = max(p.Canary, 0)
+	p.WaveSize = max(p.WaveSize, 1)
+	p.FailureBudget = max(p.FailureBudget, 0)
+	if p.OnFailure == "" {
+		p.OnFailure = v1alpha1.RollbackWave
+	}
+	return p
+}

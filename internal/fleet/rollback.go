@@ -1,0 +1,78 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/pullway/pullway/internal/protocol"
+)
+
+// Rollback undoes an earlier run on its nodes, as a run of its own with its own
+// record: last changed first, control-plane nodes last and one by one as in
+// every run, canaries and waves as o.Run.Policy says. When it fails it stops and
+// leaves what it has undone so. Nodes that hold nothing of the old run, by its
+// record, do not take part. To roll back fewer nodes, take the others out of
+// old.Nodes. A run that was a rollback itself is refused.
+func (d *Driver) Rollback(ctx context.Context, o Options, old *Run) (*Run, error) {
+	if old.Target != "" {
+		return nil, fmt.Errorf("run %q is a rollback itself (of %q)", old.ID, old.Target)
+	}
+	head := o.Run
+	head.Target = old.ID
+	head.Name, head.SpecDigest = old.Name, old.SpecDigest
+	// Undoing an undo would need a transaction that no node has.
+	head.Policy.OnFailure = "stop"
+	head.Nodes = nil
+	for _, n := range slices.Backward(lastChangedLast(old.Nodes)) {
+		phase := Pending
+		if !holdsChange(n) {
+			phase = Unchanged
+		}
+		head.Nodes = append(head.Nodes, NodeRun{Name: n.Name, ControlPlane: n.ControlPlane, Phase: phase, Plan: n.Plan})
+	}
+	return d.begin(ctx, o, head, make([]Conn, len(head.Nodes)))
+}
+
+// holdsChange reports whether the node may hold what the run brought; in doubt yes.
+func holdsChange(n NodeRun) bool {
+	return !n.Begun.IsZero() && (n.Phase.InFlight() || n.Phase == Applied || n.Phase == Lost || n.Phase == Broken)
+}
+
+// lastChangedLast orders nodes by wave; nodes of one wave as they were.
+func lastChangedLast(nodes []NodeRun) []NodeRun {
+	sorted := slices.Clone(nodes)
+	slices.SortStableFunc(sorted, func(a, b NodeRun) int { return a.Wave - b.Wave })
+	return sorted
+}
+
+// putBack undoes what this run committed on a node that was in the phase was.
+func (r *run) putBack(ctx context.Context, i int, n NodeRun, was Phase) update {
+	// An undo is the way to safety, so the end of ctx does not cut it short.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.times.Connect+r.times.Apply+r.rec.Policy.ConfirmWithin)
+	defer cancel()
+	conn, nerr := r.line(ctx, i, n.Name)
+	if nerr != nil {
+		return update{phase: was, err: nerr}
+	}
+	req := protocol.Request{
+		Version: protocol.Version, Op: protocol.OpRollback, Run: r.rec.ID, Target: r.rec.ID,
+		Force: r.request.Force, ConfirmWithin: r.rec.Policy.ConfirmWithin,
+	}
+	reply, err := conn.Do(ctx, req, r.listen(ctx, i, n.Name))
+	if err != nil {
+		return r.settle(ctx, i, n, err)
+	}
+	phase, nerr := judge(n.Name, reply)
+	switch phase {
+	case "":
+		return r.settle(ctx, i, n, nerr)
+	case Unchanged:
+		// Nothing of this run is left there to undo.
+		phase = RolledBack
+	case Refused, Restored, Applied:
+		// The undo did not happen; the node is as it was before.
+		phase = was
+	}
+	return update{phase: phase, result: reply.Result, err: nerr}
+}
