@@ -16,12 +16,13 @@ type Conn interface {
 	// closes the engine's standard input, so that it undoes what is not
 	// committed, and returns soon. A Conn may be used again after an error-free Do.
 	Do(ctx context.Context, req protocol.Request, on func(protocol.Event) *protocol.Control) (*protocol.Reply, error)
-	// Close gives the connection back. It is called once.
+	// Close gives the connection back, and returns soon. It is called once.
 	Close() error
 }
 
-// Connector opens ways to nodes. It is called by many goroutines at once. Its
-// errors may have a method Hint() string.
+// Connector opens ways to nodes. It is called by many goroutines at once. An
+// error of it passes on a hint by a method Hint() string, or by holding a
+// *protocol.Error.
 type Connector interface {
 	Connect(ctx context.Context, node string) (Conn, error)
 }

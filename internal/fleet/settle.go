@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/pullway/pullway/internal/protocol"
@@ -123,12 +124,11 @@ func rollbackPhase(s *protocol.Status, target string) Phase {
 
 // holds reports whether a change of the run is in force on the node.
 func holds(s *protocol.Status, run string) bool {
-	for _, tx := range s.History {
-		if tx.Run == run && tx.Outcome == protocol.OutcomeApplied && !tx.Undone {
-			return true
-		}
+	inForce := func(tx protocol.Transaction) bool {
+		// A rollback is a transaction too, and one of this very run when it undoes itself.
+		return tx.Run == run && tx.Outcome == protocol.OutcomeApplied && !tx.Undone
 	}
-	return s.Applied != nil && s.Applied.Run == run && !s.Applied.Undone
+	return slices.ContainsFunc(s.History, inForce) || s.Applied != nil && inForce(*s.Applied)
 }
 
 // newest is the node's last transaction of the run; nil when there is none.
