@@ -39,17 +39,13 @@ func clean(text string) string {
 func cleanURL(u string) string {
 	start := strings.Index(u, "//") + 2
 	head, rest := u[:start], u[start:]
+	// Before the query is looked for: a password may hold a question mark.
+	rest = rest[lastUserinfo(rest)+1:]
 	rest, query, asked := strings.Cut(rest, "?")
-	if at := lastUserinfo(rest); at >= 0 {
-		rest = rest[at+1:]
-	} else if asked && lastUserinfo(query) >= 0 {
-		// A password with a question mark in it.
-		rest, query = query[lastUserinfo(query)+1:], ""
-	}
 	keep := []string{}
 	if asked {
 		for part := range strings.SplitSeq(query, "&") {
-			if queryRE.MatchString(part) && !strings.ContainsRune(part, '@') {
+			if queryRE.MatchString(part) {
 				keep = append(keep, part)
 			}
 		}

@@ -12,6 +12,7 @@ func TestClean(t *testing.T) {
 	for text, want := range map[string]string{
 		"a\r\n\tb\x00c\u2028d":                                               "a b c d",
 		`Head "http://admin:Harbor12345@192.0.2.1/v2/": EOF`:                 `Head "http://192.0.2.1/v2/": EOF`,
+		`Head "http://admin:@Secret?@192.0.2.1/v2/": EOF`:                    `Head "http://192.0.2.1/v2/": EOF`,
 		`Head "http://admin:p/w?d@x@192.0.2.1/v2/": EOF`:                     `Head "http://192.0.2.1/v2/": EOF`,
 		`Get https://s3.example.com/x?X-Amz-Signature=abc&ns=docker.io: EOF`: `Get https://s3.example.com/x?ns=docker.io: EOF`,
 		`Get "https://s3.example.com/x?token=abc": EOF`:                      `Get "https://s3.example.com/x": EOF`,

@@ -48,7 +48,7 @@ func (c *Client) WaitHealthy(ctx context.Context, want Baseline, within time.Dur
 	defer cancel()
 	var (
 		last    Health
-		why     = "it was never asked"
+		why     = "the socket took the question and gave no answer"
 		missing time.Time
 		pause   = pollFirst
 	)

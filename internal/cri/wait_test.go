@@ -72,7 +72,7 @@ func TestWaitHealthyGivesUp(t *testing.T) {
 			}
 			t.Cleanup(func() { _ = l.Close() })
 			return dial(t, socket)
-		}, "it was never asked"},
+		}, "the socket took the question and gave no answer"},
 		"network-lost": {func(t *testing.T) *Client {
 			f := newFake()
 			f.status = func() (*runtimeapi.StatusResponse, error) { return conditions(true, false), nil }

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,7 +24,7 @@ const busConfig = `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Con
 // fakeManager answers as systemd's manager does, on a bus of its own.
 type fakeManager struct {
 	conn   *dbus.Conn
-	result string // "" never ends the job
+	result atomic.Value // string; "" never ends the job
 	calls  chan string
 }
 
@@ -39,10 +40,10 @@ func (m *fakeManager) RestartUnit(name, mode string) (dbus.ObjectPath, *dbus.Err
 	if name == "absent.service" {
 		return "", dbus.NewError("org.freedesktop.systemd1.NoSuchUnit", []any{"Unit absent.service\nnot found."})
 	}
-	if m.result != "" {
+	if result := m.result.Load().(string); result != "" {
 		go func() {
 			time.Sleep(20 * time.Millisecond)
-			_ = m.conn.Emit("/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager.JobRemoved", uint32(17), jobPath, name, m.result)
+			_ = m.conn.Emit("/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager.JobRemoved", uint32(17), jobPath, name, result)
 		}()
 	}
 	return jobPath, nil
@@ -93,7 +94,8 @@ func newBus(t *testing.T) (*fakeManager, bus) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	m := &fakeManager{conn: conn, result: "done", calls: make(chan string, 10)}
+	m := &fakeManager{conn: conn, calls: make(chan string, 10)}
+	m.result.Store("done")
 	properties := fakeProperties{
 		"LoadState": dbus.MakeVariant("loaded"), "KillMode": dbus.MakeVariant("process"), "Delegate": dbus.MakeVariant(true),
 		"ActiveState": dbus.MakeVariant("active"), "SubState": dbus.MakeVariant("running"),
@@ -136,14 +138,14 @@ func TestBus(t *testing.T) {
 	if a, b := <-m.calls, <-m.calls; a != "reset containerd.service" || b != "restart containerd.service replace" {
 		t.Errorf("called %q, %q", a, b)
 	}
-	m.result = "failed"
+	m.result.Store("failed")
 	if err := b.Restart(t.Context(), unitName); err == nil || !strings.Contains(err.Error(), `the job ended as "failed"`) {
 		t.Errorf("failed job: %v", err)
 	}
 	if err := b.Restart(t.Context(), "absent.service"); err == nil || strings.Contains(err.Error(), "\n") {
 		t.Errorf("absent: %v", err)
 	}
-	m.result = ""
+	m.result.Store("")
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if err := b.Restart(ctx, unitName); !errors.Is(err, context.DeadlineExceeded) {
