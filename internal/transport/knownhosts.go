@@ -2,9 +2,11 @@ package transport
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -103,8 +105,8 @@ func filterKnownHosts(b []byte) (kept []byte, authority map[int]bool, dropped bo
 	return bytes.Join(lines, []byte{'\n'}), authority, dropped
 }
 
-// plausibleHosts refuses the host patterns that the knownhosts package would
-// refuse the whole file for.
+// plausibleHosts refuses the host patterns for which the knownhosts package would
+// refuse the whole file.
 func plausibleHosts(line string) bool {
 	fields := strings.Fields(line)
 	if strings.HasPrefix(fields[0], "@") {
@@ -113,15 +115,25 @@ func plausibleHosts(line string) bool {
 	if len(fields) < 3 {
 		return false
 	}
-	if strings.HasPrefix(fields[0], "|") {
-		return strings.HasPrefix(fields[0], "|1|") && strings.Count(fields[0], "|") == 3
+	if hashed := strings.Split(fields[0], "|"); hashed[0] == "" && len(hashed) > 1 {
+		return len(hashed) == 4 && hashed[1] == "1" && isBase64(hashed[2]) && isBase64(hashed[3])
 	}
 	for _, p := range strings.Split(fields[0], ",") {
-		if p == "!" || strings.HasPrefix(strings.TrimPrefix(p, "!"), "[") && !strings.Contains(p, "]:") {
+		if p == "!" {
 			return false
+		}
+		if p = strings.TrimPrefix(p, "!"); strings.HasPrefix(p, "[") {
+			if _, _, err := net.SplitHostPort(p); err != nil {
+				return false
+			}
 		}
 	}
 	return true
+}
+
+func isBase64(s string) bool {
+	_, err := base64.StdEncoding.DecodeString(s)
+	return err == nil
 }
 
 func writeTemp(b []byte) (string, error) {

@@ -64,6 +64,9 @@ func (c *localCommand) Write(p []byte) (int, error) { return c.stdin.Write(p) }
 func (c *localCommand) CloseWrite() error           { return c.stdin.Close() }
 func (c *localCommand) Errors() io.Reader           { return c.stderr }
 
+// Cut implements command.
+func (c *localCommand) Cut() <-chan struct{} { return nil }
+
 // Wait implements command. It is called once, after both outputs have ended.
 func (c *localCommand) Wait() (exit, error) {
 	defer c.running.Done()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 )
 
 // command is a command that runs, however it was started.
@@ -19,6 +20,9 @@ type command interface {
 	// Wait returns how it ended, once both outputs have ended. Its error says that
 	// the end could not be learned.
 	Wait() (exit, error)
+	// Cut is closed when the connection to it is gone and its end will never be
+	// known; nil where that cannot happen.
+	Cut() <-chan struct{}
 	// Close lets go of it. It unblocks everything above, at the latest when the
 	// connection closes.
 	Close() error
@@ -90,14 +94,34 @@ func newProcess(ctx context.Context, node string, cmd command, mark, prompt stri
 		close(p.gone)
 		p.finish(p.verdict())
 	}()
-	go func() {
-		select {
-		case <-ctx.Done():
-			p.letGo(context.Cause(ctx))
-		case <-p.done:
-		}
-	}()
+	go p.watch(ctx)
 	return p
+}
+
+// drainTime is how long what came before a connection was cut stays readable. A
+// caller that reads has it at once, one that does not must not wait for ever.
+const drainTime = time.Second
+
+// watch ends the process when its context or its connection does.
+func (p *process) watch(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+		p.letGo(context.Cause(ctx))
+		return
+	case <-p.done:
+		return
+	case <-p.cmd.Cut():
+	}
+	timer := time.NewTimer(drainTime)
+	defer timer.Stop()
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+		p.letGo(context.Cause(ctx))
+	case <-timer.C:
+		_, err := p.cmd.Wait()
+		p.finish(at(p.node, err))
+	}
 }
 
 // feed lets standard input through, with first before anything that is written

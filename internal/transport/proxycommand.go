@@ -50,16 +50,20 @@ func startProxyCommand(h hop) (net.Conn, error) {
 	return nil, fault(KindUnreachable, "", err, "ProxyCommand cannot be started: %v", err)
 }
 
-// Close ends the command.
+// Close ends the command. It has a moment for its last words, which tell why a
+// connection failed.
 func (p *proxyConn) Close() error {
 	p.once.Do(func() {
 		_ = p.WriteCloser.Close()
 		_ = p.stdout.Close()
-		_ = p.cmd.Process.Kill()
+		kill := time.AfterFunc(lastWords, func() { _ = p.cmd.Process.Kill() })
+		defer kill.Stop()
 		_ = p.cmd.Wait()
 	})
 	return nil
 }
+
+const lastWords = 300 * time.Millisecond
 
 // The rest of net.Conn. There are no addresses and no deadlines: the handshake is
 // bounded by closing the connection.

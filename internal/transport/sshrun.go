@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"sync/atomic"
 
 	"golang.org/x/crypto/ssh"
@@ -47,7 +48,7 @@ func (s *sshRunner) run(ctx context.Context, argv []string) (command, error) {
 	if r.err != nil {
 		return nil, s.openError(r.err)
 	}
-	c := &sshCommand{Channel: r.ch, runner: s, ended: make(chan struct{})}
+	c := &sshCommand{Channel: r.ch, runner: s, ended: make(chan struct{}), cut: make(chan struct{})}
 	go c.follow(r.reqs)
 	line := struct{ Command string }{commandLine(argv)}
 	if _, err := r.ch.SendRequest("exec", false, ssh.Marshal(line)); err != nil {
@@ -83,10 +84,10 @@ func (s *sshRunner) giveUp() {
 func (s *sshRunner) close() error {
 	err := s.client.Close()
 	s.release()
-	if errors.Is(err, io.EOF) || s.dead.Load() {
-		return nil
+	if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || s.dead.Load() {
+		return nil // it was gone already
 	}
-	return nil
+	return err
 }
 
 // sshCommand is a command on a channel.
@@ -96,6 +97,7 @@ type sshCommand struct {
 	ended  chan struct{} // closed with the channel
 	exit   exit          // valid once ended is closed
 	known  bool
+	cut    chan struct{} // closed when the channel ended without an exit status
 }
 
 // Errors implements command.
@@ -103,7 +105,12 @@ func (c *sshCommand) Errors() io.Reader { return c.Stderr() }
 
 // follow reads what the server says of the command until the channel ends.
 func (c *sshCommand) follow(reqs <-chan *ssh.Request) {
-	defer close(c.ended)
+	defer func() {
+		if !c.known {
+			close(c.cut)
+		}
+		close(c.ended)
+	}()
 	for req := range reqs {
 		switch req.Type {
 		case "exit-status":
@@ -126,6 +133,9 @@ func (c *sshCommand) follow(reqs <-chan *ssh.Request) {
 		}
 	}
 }
+
+// Cut implements command.
+func (c *sshCommand) Cut() <-chan struct{} { return c.cut }
 
 // Wait implements command.
 func (c *sshCommand) Wait() (exit, error) {

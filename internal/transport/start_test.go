@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,7 +18,23 @@ import (
 	"github.com/pullway/pullway/internal/engine"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if addr := os.Getenv("PULLWAY_TEST_RELAY"); addr != "" {
+		os.Exit(relayMain(addr))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// relayMain is a ProxyCommand: it passes its streams on to addr.
+func relayMain(addr string) int {
+	nc, err := net.Dial("tcp", addr)
+	if err != nil {
+		return 1
+	}
+	go func() { _, _ = io.Copy(nc, os.Stdin); _ = nc.Close() }()
+	_, _ = io.Copy(os.Stdout, nc)
+	return 0
+}
 
 func TestStartUploadsOnceAndTalks(t *testing.T) {
 	s := serve(t, nil)
