@@ -17,7 +17,7 @@ func (r *run) attempt(ctx context.Context, i int, n NodeRun) update {
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.times.Apply+r.rec.Policy.ConfirmWithin)
 	defer cancel()
-	reply, err := conn.Do(ctx, r.order(n), r.listen(ctx, i, n.Name))
+	reply, err := conn.Do(ctx, r.order(n), r.listen(ctx, i, &n))
 	if err != nil {
 		return r.settle(ctx, i, n, err)
 	}
@@ -42,11 +42,12 @@ func (r *run) order(n NodeRun) protocol.Request {
 	return req
 }
 
-// listen passes events on and confirms a change as soon as it is proven, unless
-// the run was cancelled in the meantime.
-func (r *run) listen(ctx context.Context, i int, node string) func(protocol.Event) *protocol.Control {
+// listen passes events on, remembers the last in n, and confirms a change as
+// soon as it is proven, unless the run was cancelled in the meantime.
+func (r *run) listen(ctx context.Context, i int, n *NodeRun) func(protocol.Event) *protocol.Control {
 	return func(e protocol.Event) *protocol.Control {
-		r.tell(i, node, e.Step, e.Text)
+		n.Step = e.Step
+		r.tell(i, n.Name, e.Step, e.Text)
 		if e.Step != protocol.StepProven {
 			return nil
 		}

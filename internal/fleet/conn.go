@@ -46,7 +46,7 @@ type Timeouts struct {
 	// Apply is for one apply or undo, without ConfirmWithin. Default: 10 min.
 	Apply time.Duration
 	// Settle is for asking a node what became of a change whose line broke, beyond
-	// ConfirmWithin. Default: 60 s.
+	// ConfirmWithin: it may have to undo a restart first. Default: 3 min.
 	Settle time.Duration
 }
 
@@ -59,7 +59,7 @@ func (t Timeouts) withDefaults() Timeouts {
 	set(&t.Connect, time.Minute)
 	set(&t.Plan, time.Minute)
 	set(&t.Apply, 10*time.Minute)
-	set(&t.Settle, time.Minute)
+	set(&t.Settle, 3*time.Minute)
 	return t
 }
 

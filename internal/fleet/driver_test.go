@@ -165,7 +165,19 @@ func TestApply(t *testing.T) {
 		},
 		"an empty reply is asked about": {
 			workers: 1, faults: map[string]fault{"w1": noResult}, policy: Policy{Canary: 1, WaveSize: 2},
-			want: "w1=unreachable", outcome: FailedUnchanged,
+			want: "w1=refused", outcome: FailedUnchanged,
+		},
+		"what breaks in a recovery is broken": {
+			workers: 2, faults: map[string]fault{"w1": cutBreaks}, policy: Policy{Canary: 1, WaveSize: 2},
+			want: "w1=broken w2=pending", outcome: RollbackFailed,
+		},
+		"a failure without a result that cannot be cleared up": {
+			workers: 2, faults: map[string]fault{"w1": stuck}, policy: Policy{Canary: 1, WaveSize: 2},
+			want: "w1=lost w2=pending", outcome: RollbackFailed,
+		},
+		"an undo whose mark was lost still is an undo": {
+			workers: 2, faults: map[string]fault{"w1": undoUnmarked, "w2": stepFails}, policy: Policy{WaveSize: 1, OnFailure: v1alpha1.RollbackRun},
+			want: "w1=rolled-back w2=restored", outcome: AllRolledBack,
 		},
 	}
 	for name, tc := range cases {
@@ -282,7 +294,7 @@ func wholeRun(ctx context.Context, all []Target, faulty map[string]fault, o Opti
 		}
 		// What the record says is what the node is like.
 		holds := holds(&protocol.Status{History: f.nodes[n.Name].history}, run.ID)
-		if n.Phase != Lost && n.Phase != Broken && holds != (n.Phase == Applied) {
+		if n.Phase != Lost && n.Phase != Broken && f.nodes[n.Name].fault != undoUnmarked && holds != (n.Phase == Applied) {
 			say("node %s is %s, it holds the change: %v", n.Name, n.Phase, holds)
 		}
 	}

@@ -33,12 +33,16 @@ const (
 	undoRefused  fault = "applies, then refuses to undo"
 	undoBreaks   fault = "applies, then breaks when undone"
 	undoCut      fault = "applies, then the line breaks after the undo"
+	undoUnmarked fault = "applies, then the line breaks in the undo, before the apply is marked as undone"
+	cutBreaks    fault = "the line breaks after the swap, and the recovery breaks"
+	stuck        fault = "an old journal that nobody can read"
 	lineGoneIdle fault = "the line that was planned over is dead at the apply"
 )
 
 var faults = []fault{
 	noWay, planStale, planRefused, asDesired, stepFails, breaks, cutAtSwap, cutAtCommit, cutAtOnce,
 	diesAtSwap, hangs, noResult, undoRefused, undoBreaks, undoCut, lineGoneIdle,
+	undoUnmarked, cutBreaks, stuck,
 }
 
 // fakeFleet is nodes that live in memory, with what the rules are about counted.
@@ -144,6 +148,12 @@ func (c *fakeConn) answer(ctx context.Context, req protocol.Request, on func(pro
 		if time.Now().Before(n.busyUntil) {
 			return fail(protocol.ErrLocked, "another engine is at work"), nil
 		}
+		switch n.fault {
+		case cutBreaks:
+			return failed(protocol.OutcomeBroken), nil
+		case stuck:
+			return fail(protocol.ErrFailed, "the journal is damaged"), nil
+		}
 		return result(protocol.OutcomeUnchanged), nil
 	case protocol.OpStatus:
 		f.mu.Lock()
@@ -197,8 +207,12 @@ func (c *fakeConn) change(ctx context.Context, req protocol.Request, on func(pro
 	return do(ctx, req, on)
 }
 
-// past writes a transaction into the node's history, as the engine would.
+// past writes a transaction into the node's history, as the engine would: it
+// keeps what was committed and nothing of what it put back.
 func (c *fakeConn) past(run string, o protocol.Outcome) {
+	if o != protocol.OutcomeApplied && o != protocol.OutcomeRolledBack {
+		return
+	}
 	c.fleet.mu.Lock()
 	defer c.fleet.mu.Unlock()
 	c.node.history = append([]protocol.Transaction{{ID: fmt.Sprint(len(c.node.history)), Run: run, Outcome: o}}, c.node.history...)
@@ -211,6 +225,8 @@ func (c *fakeConn) apply(ctx context.Context, req protocol.Request, on func(prot
 		return fail(protocol.ErrStale, "the node changed since the plan"), nil
 	case n.fault == cutAtOnce, n.fault == lineGoneIdle && c.planned:
 		return nil, errCut
+	case n.fault == stuck:
+		return fail(protocol.ErrFailed, "the journal is damaged"), nil
 	case n.fault == noResult:
 		return &protocol.Reply{}, nil
 	}
@@ -232,6 +248,8 @@ func (c *fakeConn) apply(ctx context.Context, req protocol.Request, on func(prot
 		f.mu.Lock()
 		n.gone = true
 		f.mu.Unlock()
+		return nil, errCut
+	case cutBreaks:
 		return nil, errCut
 	case cutAtSwap:
 		f.mu.Lock()
@@ -264,6 +282,8 @@ func (c *fakeConn) rollback(ctx context.Context, req protocol.Request, on func(p
 	switch n.fault {
 	case undoRefused:
 		return fail(protocol.ErrRefused, "a file of ours was changed since"), nil
+	case stuck:
+		return fail(protocol.ErrFailed, "the journal is damaged"), nil
 	case undoBreaks:
 		return failed(protocol.OutcomeBroken), nil
 	}
@@ -271,7 +291,7 @@ func (c *fakeConn) rollback(ctx context.Context, req protocol.Request, on func(p
 	f.mu.Lock()
 	for i := range n.history {
 		if tx := &n.history[i]; tx.Run == req.Target && tx.Outcome == protocol.OutcomeApplied && !tx.Undone {
-			tx.Undone, found = true, true
+			tx.Undone, found = n.fault != undoUnmarked, true
 		}
 	}
 	f.mu.Unlock()
@@ -279,7 +299,7 @@ func (c *fakeConn) rollback(ctx context.Context, req protocol.Request, on func(p
 		return result(protocol.OutcomeUnchanged), nil
 	}
 	c.past(req.Run, protocol.OutcomeRolledBack)
-	if n.fault == undoCut {
+	if n.fault == undoCut || n.fault == undoUnmarked {
 		return nil, errCut
 	}
 	return result(protocol.OutcomeRolledBack), nil

@@ -13,7 +13,7 @@ func (r *run) line(ctx context.Context, i int, node string) (Conn, *NodeError) {
 	if r.conns[i] != nil {
 		return r.conns[i], nil
 	}
-	r.tell(i, node, StepConnect, "")
+	r.mail.step(node, StepConnect, "")
 	conn, nerr := connect(ctx, r.Connector, node, r.times.Connect)
 	if nerr != nil {
 		return nil, nerr
@@ -22,7 +22,7 @@ func (r *run) line(ctx context.Context, i int, node string) (Conn, *NodeError) {
 	return conn, nil
 }
 
-// tell passes a step on to the record and to the observer.
+// tell passes a step of the engine on to the record and to the observer.
 func (r *run) tell(i int, node string, step protocol.Step, text string) {
 	r.news.put(update{node: i, step: step}, 0)
 	r.mail.step(node, step, text)

@@ -59,7 +59,7 @@ func (r *run) putBack(ctx context.Context, i int, n NodeRun, was Phase) update {
 		Version: protocol.Version, Op: protocol.OpRollback, Run: r.rec.ID, Target: r.rec.ID,
 		Force: r.request.Force, ConfirmWithin: r.rec.Policy.ConfirmWithin,
 	}
-	reply, err := conn.Do(ctx, req, r.listen(ctx, i, n.Name))
+	reply, err := conn.Do(ctx, req, r.listen(ctx, i, &n))
 	if err != nil {
 		return r.settle(ctx, i, n, err)
 	}

@@ -52,7 +52,7 @@ type NodeRun struct {
 	Wave  int       `json:"wave"`
 	Begun time.Time `json:"begun,omitzero"`
 	Ended time.Time `json:"ended,omitzero"`
-	// Step is the last one that was told.
+	// Step is the last one that the engine told.
 	Step protocol.Step `json:"step,omitempty"`
 	Plan *PlanSummary  `json:"plan,omitempty"`
 	// Result of the apply, or of the rollback in a run that undoes another.

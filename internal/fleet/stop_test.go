@@ -10,15 +10,18 @@ import (
 	"github.com/pullway/pullway/internal/protocol"
 )
 
-// at2 is in the middle of the first apply of a fake run: 40 ms are for the plan,
-// 20 ms for the request, then 20 ms for each of three steps.
-const at2 = 90 * time.Millisecond
+// Moments of the first apply of a fake run: 40 ms are for the plan, 20 ms for
+// the request, then 20 ms for each of three steps, the swap last.
+const (
+	beforeSwap = 90 * time.Millisecond
+	afterSwap  = 110 * time.Millisecond
+)
 
 func TestStopOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeFleet(targets(3, 0), nil)
 		stop := make(chan struct{})
-		time.AfterFunc(at2, func() { close(stop) })
+		time.AfterFunc(afterSwap, func() { close(stop) })
 		o := options(Policy{Canary: 1, WaveSize: 1})
 		o.Stop = stop
 		run, err := planAndApply(t.Context(), f, targets(3, 0), o, nil, nil)
@@ -32,18 +35,27 @@ func TestStopOnce(t *testing.T) {
 }
 
 func TestStopTwice(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFakeFleet(targets(3, 0), nil)
-		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(at2, cancel)
-		run, err := planAndApply(ctx, f, targets(3, 0), options(Policy{Canary: 1, WaveSize: 1}), nil, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := phases(run); got != "w1=restored w2=pending w3=pending" || run.Outcome != AllRolledBack || run.Stop != StopNow {
-			t.Errorf("%s, outcome %q, stop %q", got, run.Outcome, run.Stop)
-		}
-	})
+	cases := map[time.Duration]struct {
+		want    string
+		outcome Outcome
+	}{
+		beforeSwap: {"w1=unreachable w2=pending w3=pending", FailedUnchanged},
+		afterSwap:  {"w1=restored w2=pending w3=pending", AllRolledBack},
+	}
+	for at, tc := range cases {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFakeFleet(targets(3, 0), nil)
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(at, cancel)
+			run, err := planAndApply(ctx, f, targets(3, 0), options(Policy{Canary: 1, WaveSize: 1}), nil, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := phases(run); got != tc.want || run.Outcome != tc.outcome || run.Stop != StopNow {
+				t.Errorf("after %s: %s, outcome %q, stop %q", at, got, run.Outcome, run.Stop)
+			}
+		})
+	}
 }
 
 func TestStopWhileUndoing(t *testing.T) {
