@@ -1,0 +1,95 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// cache keeps what takes long to make. An entry is a folder that appears
+// complete, under its final name, or not at all.
+type cache struct {
+	dir string
+	log *slog.Logger
+}
+
+// entry gives the folder of that name and calls make for it, with an empty folder,
+// when it does not exist. Several processes may ask at once; one makes it.
+func (c cache) entry(ctx context.Context, name string, make func(ctx context.Context, dir string) error) (string, error) {
+	final := filepath.Join(c.dir, name)
+	if _, err := os.Stat(final); err == nil {
+		return final, nil
+	}
+	if err := os.MkdirAll(c.dir, 0o755); err != nil {
+		return "", err
+	}
+	unlock, err := lock(ctx, filepath.Join(c.dir, "."+name+".lock"))
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if _, err := os.Stat(final); err == nil {
+		return final, nil
+	}
+	start := time.Now()
+	c.log.Info("making, once", "what", name)
+	tmp := filepath.Join(c.dir, "."+name+".new")
+	if err := os.RemoveAll(tmp); err != nil { // of a process that was killed
+		return "", err
+	}
+	if err := os.Mkdir(tmp, 0o755); err != nil {
+		return "", err
+	}
+	if err := make(ctx, tmp); err != nil {
+		_ = os.RemoveAll(tmp)
+		return "", fmt.Errorf("make %s: %w", name, err)
+	}
+	if err := os.Rename(tmp, final); err != nil {
+		return "", err
+	}
+	c.log.Info("made", "what", name, "took", time.Since(start).Round(100*time.Millisecond))
+	return final, nil
+}
+
+// lock takes the lock of that file for this process and waits for it until ctx
+// ends. The kernel gives it back when the process ends.
+func lock(ctx context.Context, path string) (unlock func(), err error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	err = until(ctx, 50*time.Millisecond, func() (bool, error) {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == unix.EWOULDBLOCK || err == unix.EINTR {
+			return false, nil
+		}
+		return err == nil, err
+	})
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	return func() { f.Close() }, nil
+}
+
+// until asks cond again and again, every so often, until it says yes or gives an
+// error, or ctx ends.
+func until(ctx context.Context, every time.Duration, cond func() (bool, error)) error {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		if ok, err := cond(); ok || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
