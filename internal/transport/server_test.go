@@ -27,7 +27,7 @@ import (
 
 // testServer is an SSH server in this process. It runs commands with /bin/sh.
 type testServer struct {
-	t      *testing.T
+	t      testing.TB
 	addr   string
 	config *ssh.ServerConfig
 	// env of commands.
@@ -44,7 +44,7 @@ type testServer struct {
 }
 
 // serve starts a server with the given host keys; change is called before.
-func serve(t *testing.T, change func(*testServer), hostKeys ...ssh.Signer) *testServer {
+func serve(t testing.TB, change func(*testServer), hostKeys ...ssh.Signer) *testServer {
 	t.Helper()
 	s := &testServer{t: t, config: &ssh.ServerConfig{MaxAuthTries: 6}}
 	s.env = fakeBin(t, "root")
@@ -200,7 +200,7 @@ func finishWith(ch ssh.Channel, status int) {
 
 // fakeBin is an environment with an id that says who we are ("root" or another
 // name) and a sudo that behaves as the name says.
-func fakeBin(t *testing.T, who string) []string {
+func fakeBin(t testing.TB, who string) []string {
 	t.Helper()
 	dir := t.TempDir()
 	script := func(name, body string) {
@@ -388,4 +388,12 @@ func cancelled(t testing.TB) context.Context {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	return ctx
+}
+
+// inNamespace runs each command in a mount namespace of its own, between two
+// pieces of script.
+func inNamespace(s *testServer, before, after string) func(ssh.Channel, string) {
+	return func(ch ssh.Channel, line string) {
+		s.shell(ch, "exec unshare -m /bin/sh -c "+Quote(before+"{ "+line+"; r=$?"+after+"; exit $r; }"))
+	}
 }

@@ -147,19 +147,6 @@ func TestNoSudoOnTheNode(t *testing.T) {
 	wantError(t, err, KindSudo, "no sudo")
 }
 
-func TestSudoThatMakesUsSomebodyElse(t *testing.T) {
-	s, _ := sudoServer(t, "nopasswd")
-	d := dialer(t)
-	d.anyUser = false
-	if os.Getuid() == 0 {
-		t.Skip("this test cannot tell root from root: run it as another user")
-	}
-	target := node(t, s.addr)
-	target.User = "deploy"
-	_, err := connect(t, d, target).Start(t.Context())
-	wantError(t, err, KindSudo, "instead of root")
-}
-
 func TestBecomeUserMustBeRoot(t *testing.T) {
 	_, err := dialer(t).Connect(t.Context(), Target{Name: "n1", Host: "192.0.2.1", BecomeUser: "postgres"})
 	wantError(t, err, KindSudo, "postgres")
