@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -39,21 +40,29 @@ func (c cache) entry(ctx context.Context, name string, make func(ctx context.Con
 	start := time.Now()
 	c.log.Info("making, once", "what", name)
 	tmp := filepath.Join(c.dir, "."+name+".new")
-	if err := os.RemoveAll(tmp); err != nil { // of a process that was killed
+	if err := discard(ctx, tmp); err != nil { // of a process that was killed
 		return "", err
 	}
 	if err := os.Mkdir(tmp, 0o755); err != nil {
 		return "", err
 	}
 	if err := make(ctx, tmp); err != nil {
-		_ = os.RemoveAll(tmp)
-		return "", fmt.Errorf("make %s: %w", name, err)
+		return "", errors.Join(fmt.Errorf("make %s: %w", name, err), discard(context.WithoutCancel(ctx), tmp))
 	}
 	if err := os.Rename(tmp, final); err != nil {
 		return "", err
 	}
 	c.log.Info("made", "what", name, "took", time.Since(start).Round(100*time.Millisecond))
 	return final, nil
+}
+
+// discard removes a half-made tree. What debootstrap mounts in it (proc, sys) must be
+// gone before anything is removed.
+func discard(ctx context.Context, dir string) error {
+	if err := unmountBelow(ctx, dir); err != nil {
+		return err
+	}
+	return os.RemoveAll(dir)
 }
 
 // lock takes the lock of that file for this process and waits for it until ctx

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
+	"syscall"
 )
 
 // CommandError is a command that ran and did not end well.
@@ -32,8 +34,13 @@ func run(ctx context.Context, env []string, name string, args ...string) error {
 	return err
 }
 
-// finish runs cmd, collects its output and gives a CommandError for a bad end.
+// finish runs cmd, collects its output and gives a CommandError for a bad end. The
+// command ends with this process: a killed lab builds nothing any more. The kernel tells
+// it so when the thread that started it ends, so that thread is kept meanwhile.
 func finish(cmd *exec.Cmd, where string) (string, error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()

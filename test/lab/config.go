@@ -136,11 +136,11 @@ func or(a, b string) string {
 func (c Config) check() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if !filepath.IsAbs(c.Dir) || strings.ContainsAny(c.Dir, ":,\\\n") {
-		bad("lab folder %q: must be an absolute path without colon, comma, backslash and newline", c.Dir)
+	if !filepath.IsAbs(c.Dir) || strings.ContainsAny(c.Dir, " :,\\\n") {
+		bad("lab folder %q: must be an absolute path without blank, colon, comma, backslash and newline", c.Dir)
 	}
-	if !filepath.IsAbs(c.Cache) || strings.ContainsAny(c.Cache, ":,\\\n") {
-		bad("cache folder %q: must be an absolute path without colon, comma, backslash and newline", c.Cache)
+	if !filepath.IsAbs(c.Cache) || strings.ContainsAny(c.Cache, " :,\\\n") {
+		bad("cache folder %q: must be an absolute path without blank, colon, comma, backslash and newline", c.Cache)
 	}
 	if len(c.Nodes) == 0 || len(c.Nodes) > MaxNodes {
 		bad("%d nodes: a lab has 1 to %d", len(c.Nodes), MaxNodes)

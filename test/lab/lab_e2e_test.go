@@ -258,7 +258,7 @@ func TestFaults(t *testing.T) {
 	}
 	journal, err := n.Journal(ctx, "containerd")
 	must(err)
-	if !strings.Contains(journal, "signal=KILL") {
+	if !strings.Contains(journal, "status=9/KILL") {
 		t.Fatal("the journal knows nothing of the kill")
 	}
 
