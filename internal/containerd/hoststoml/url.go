@@ -1,0 +1,99 @@
+package hoststoml
+
+import (
+	"net"
+	"net/url"
+	"path"
+	"regexp"
+	"strings"
+)
+
+// target is what containerd makes of the URL of an entry.
+type target struct {
+	scheme, host, path string
+}
+
+// dial returns host:port as it is connected to, in lower case.
+func (t target) dial() string {
+	u := url.URL{Host: t.host}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[t.scheme]
+	}
+	return net.JoinHostPort(strings.ToLower(u.Hostname()), port)
+}
+
+// name returns the host without port, in lower case.
+func (t target) name() string {
+	u := url.URL{Host: t.host}
+	return strings.ToLower(u.Hostname())
+}
+
+// same reports whether two entries ask the same server for the same path.
+func (t target) same(o target) bool {
+	return t.scheme == o.scheme && t.dial() == o.dial() && path.Join("/", t.path) == path.Join("/", o.path)
+}
+
+// targetOf follows parseHostConfig of containerd: https is put before a text
+// that does not start with "http", and /v2 is added unless it is there already
+// or override_path is set. ok is false where containerd discards the file.
+func targetOf(text string, overridePath bool) (t target, ok bool) {
+	if !strings.HasPrefix(text, "http") {
+		text = "https://" + text
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return target{}, false
+	}
+	p := u.Path
+	if p != "" {
+		p = path.Clean(p)
+	}
+	if !overridePath && !strings.HasSuffix(p, "/v2") {
+		p += "/v2"
+	}
+	return target{scheme: u.Scheme, host: u.Host, path: p}, true
+}
+
+// explicit reports whether the text starts with http:// or https://, the only
+// two beginnings that every release reads as they are meant.
+func explicit(text string) bool {
+	return strings.HasPrefix(text, "http://") || strings.HasPrefix(text, "https://")
+}
+
+var userinfoRE = regexp.MustCompile(`//[^/]*@`)
+
+// shown returns a URL for messages: without user name and password, and short.
+func shown(text string) string { return clip(userinfoRE.ReplaceAllString(text, "//***@")) }
+
+// upstreamURL is the registry that an image host names.
+func upstreamURL(host string) string {
+	if host == "docker.io" {
+		return "https://registry-1.docker.io"
+	}
+	return "https://" + host
+}
+
+// validHeaderName reports whether s is a token of RFC 9110, section 5.6.2.
+func validHeaderName(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case '0' <= c && c <= '9', 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z':
+		case strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0:
+		default:
+			return false
+		}
+	}
+	return s != ""
+}
+
+// validHeaderValue reports whether net/http sends s: no control character but tab.
+func validHeaderValue(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}
