@@ -1,0 +1,127 @@
+package config
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// field is one key of a spec type.
+type field struct {
+	name  string
+	index int
+	// optional is true for omitempty.
+	optional bool
+}
+
+// fieldsOf lists the keys of a struct in the order of its fields.
+func fieldsOf(t reflect.Type) []field {
+	fields := make([]field, 0, t.NumField())
+	for i := range t.NumField() {
+		name, opts, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		fields = append(fields, field{name: name, index: i, optional: strings.Contains(opts, "omitempty")})
+	}
+	return fields
+}
+
+// foreignKeys are words of other tools for what has another name here. They are
+// in the form that plainKey makes.
+var foreignKeys = map[string]string{
+	"ca":              "tls.caFile",
+	"skipverify":      "tls.insecureSkipVerify",
+	"insecure":        "tls.insecureSkipVerify; http:// in the url makes plain HTTP",
+	"plainhttp":       "url: http://… makes plain HTTP",
+	"mirrors":         "endpoints",
+	"server":          "url, or fallback",
+	"header":          "headers",
+	"user":            "username",
+	"pass":            "password",
+	"timeout":         "dialTimeout",
+	"imagepullsecret": "auth",
+}
+
+// nearestKey suggests a known key for an unknown one: one of the same struct
+// that is spelled almost so, a word that another tool uses, or a place
+// elsewhere in the spec where this key is known. It returns the key of this
+// struct that was probably meant, or "", and the hint, or "".
+func nearestKey(unknown string, t, root reflect.Type) (meant, hint string) {
+	if len(unknown) > 64 {
+		return "", ""
+	}
+	plain := plainKey(unknown)
+	best, bestDistance := "", len(plain)/3+1
+	for _, f := range fieldsOf(t) {
+		if d := distance(plain, plainKey(f.name)); d < bestDistance {
+			best, bestDistance = f.name, d
+		}
+	}
+	if best != "" {
+		return best, "did you mean " + best + "?"
+	}
+	if word, ok := foreignKeys[plain]; ok {
+		return "", "did you mean " + word + "?"
+	}
+	if places := placesOf(plain, root, ""); len(places) > 0 {
+		return "", "it belongs to " + strings.Join(places, " or ")
+	}
+	return "", "known keys are " + strings.Join(keyNames(t), ", ")
+}
+
+func keyNames(t reflect.Type) []string {
+	var names []string
+	for _, f := range fieldsOf(t) {
+		names = append(names, f.name)
+	}
+	return names
+}
+
+// placesOf lists the paths under t at which a key is known.
+func placesOf(plain string, t reflect.Type, path string) []string {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		if t.Kind() == reflect.Slice {
+			path += "[]"
+		}
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct {
+		return nil
+	}
+	var places []string
+	for _, f := range fieldsOf(t) {
+		at := strings.TrimPrefix(path+"."+f.name, ".")
+		if plainKey(f.name) == plain {
+			places = append(places, at)
+		}
+		places = append(places, placesOf(plain, t.Field(f.index).Type, at)...)
+	}
+	return places
+}
+
+// plainKey makes ca_file, ca-file and CAFile the same.
+func plainKey(s string) string {
+	return strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(s))
+}
+
+// distance counts the letters to add, drop, replace or swap with the next one.
+func distance(a, b string) int {
+	before, row := []int(nil), make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		next := make([]int, len(b)+1)
+		next[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			next[j] = slices.Min([]int{row[j] + 1, next[j-1] + 1, row[j-1] + cost})
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				next[j] = min(next[j], before[j-2]+1)
+			}
+		}
+		before, row = row, next
+	}
+	return row[len(b)]
+}
