@@ -83,7 +83,8 @@ func (n *Node) KillContainerd(ctx context.Context) error {
 	return err
 }
 
-// RestartContainerd restarts it and returns when CRI answers again.
+// RestartContainerd restarts it and returns when CRI answers again. A configuration
+// that leaves CRI dead is waited for in vain, until ctx ends or for three minutes.
 func (n *Node) RestartContainerd(ctx context.Context) error {
 	if _, err := n.Exec(ctx, "systemctl restart containerd"); err != nil {
 		return err

@@ -185,7 +185,7 @@ func (n *Node) await(ctx context.Context, ended <-chan struct{}) error {
 		return last == nil, nil
 	})
 	if err != nil {
-		return fmt.Errorf("node %s, waiting for %s: %w", n.Name, waiting, errors.Join(err, last))
+		return fmt.Errorf("node %s, waiting for %s: %w (last answer: %v)", n.Name, waiting, err, last)
 	}
 	return nil
 }

@@ -101,7 +101,7 @@ func (r *Registry) Start(ctx context.Context) error {
 		return true, resp.Body.Close()
 	})
 	if err != nil {
-		return fmt.Errorf("registry %s: %w", r.Spec.Name, errors.Join(err, last))
+		return fmt.Errorf("registry %s: %w (last answer: %v)", r.Spec.Name, err, last)
 	}
 	return nil
 }
