@@ -66,24 +66,39 @@ func discard(ctx context.Context, dir string) error {
 }
 
 // lock takes the lock of that file for this process and waits for it until ctx
-// ends. The kernel gives it back when the process ends.
+// ends. The kernel gives it back when the process ends. The holder may remove the
+// file: whoever waited for the removed one takes the lock of the new one instead.
 func lock(ctx context.Context, path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_CLOEXEC, 0o600)
-	if err != nil {
-		return nil, err
-	}
+	var held *os.File
 	err = until(ctx, 50*time.Millisecond, func() (bool, error) {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == unix.EWOULDBLOCK || err == unix.EINTR {
-			return false, nil
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_CLOEXEC, 0o600)
+		if err != nil {
+			return false, err
 		}
-		return err == nil, err
+		switch err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); {
+		case err == nil && isFile(f, path):
+			held = f
+			return true, nil
+		case err == nil || err == unix.EWOULDBLOCK || err == unix.EINTR:
+			return false, f.Close()
+		}
+		f.Close()
+		return false, err
 	})
 	if err != nil {
-		f.Close()
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
-	return func() { f.Close() }, nil
+	return func() { held.Close() }, nil
+}
+
+// isFile tells whether path still is the file that is open as f.
+func isFile(f *os.File, path string) bool {
+	open, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Stat(path)
+	return err == nil && os.SameFile(open, there)
 }
 
 // until asks cond again and again, every so often, until it says yes or gives an

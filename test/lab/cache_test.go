@@ -96,3 +96,33 @@ func TestStateRoundTrip(t *testing.T) {
 		t.Errorf("got %+v", l)
 	}
 }
+
+// TestLockOfRemovedFile: many take the lock in turn, each removing the file before it
+// lets go; no two ever hold it together.
+func TestLockOfRemovedFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	var inside atomic.Int32
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			unlock, err := lock(t.Context(), path)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if inside.Add(1) != 1 {
+				t.Error("two hold the lock")
+			}
+			time.Sleep(2 * time.Millisecond) // room for another one to come in
+			inside.Add(-1)
+			if err := os.Remove(path); err != nil {
+				t.Error(err)
+			}
+			unlock()
+		})
+	}
+	wg.Wait()
+	if exists(path) {
+		t.Error("the file is still there")
+	}
+}

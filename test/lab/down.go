@@ -39,12 +39,24 @@ func Down(ctx context.Context, dir string) error {
 	return remove(ctx, dir)
 }
 
-// lockLab lets one process at a time make or remove the lab of a folder.
+// lockLab lets one process at a time make or remove the lab of a folder. Its file is
+// outside of that folder, which comes and goes; when no lab is left there at the
+// unlock, the file goes too.
 func lockLab(ctx context.Context, dir string) (func(), error) {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return nil, err
 	}
-	return lock(ctx, filepath.Join("/run", "pullway-lab-"+labID(dir)+".lock"))
+	path := filepath.Join("/run", "pullway-lab-"+labID(dir)+".lock")
+	unlock, err := lock(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		if !exists(stateFile(dir)) {
+			_ = os.Remove(path) // while it is held, see lock
+		}
+		unlock()
+	}, nil
 }
 
 // clearDead removes what is left of a lab in dir, or refuses one that is in use.
