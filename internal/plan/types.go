@@ -108,7 +108,11 @@ type Notice struct {
 
 // CanApply reports whether there is anything to do and nothing that forbids it.
 // It is the one rule for that; every screen asks it.
-func (n *Node) CanApply() bool { return len(n.Problems) == 0 && len(n.Changes) > 0 }
+func (n *Node) CanApply() bool { return len(n.Problems) == 0 && !n.asDesired() }
 
 // NothingToDo reports whether the node already is as desired.
-func (n *Node) NothingToDo() bool { return len(n.Problems) == 0 && len(n.Changes) == 0 }
+func (n *Node) NothingToDo() bool { return len(n.Problems) == 0 && n.asDesired() }
+
+// asDesired: a restart can be due without any file to change, when somebody
+// changed config.toml and containerd has not read it.
+func (n *Node) asDesired() bool { return len(n.Changes) == 0 && !n.Restart.Needed }

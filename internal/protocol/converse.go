@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -14,10 +15,26 @@ var ErrNoReply = errors.New("the connection ended before the engine's answer")
 // event is given to on, which may answer with a Control line; on may be nil.
 // The caller closes in when it no longer needs the engine.
 func Converse(in io.Writer, out io.Reader, req Request, on func(Event) *Control) (*Reply, error) {
-	req.Version = Version
-	if err := Write(in, req); err != nil {
+	line, err := Encode(req)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := in.Write(line); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoReply, err)
 	}
+	return Listen(in, out, on)
+}
+
+// Encode is the line that asks an engine for req. It may hold secrets.
+func Encode(req Request) ([]byte, error) {
+	req.Version = Version
+	var b bytes.Buffer
+	err := Write(&b, req)
+	return b.Bytes(), err
+}
+
+// Listen is the rest of Converse, for a caller that has sent the request itself.
+func Listen(in io.Writer, out io.Reader, on func(Event) *Control) (*Reply, error) {
 	r := NewReader(out)
 	for {
 		var m Message

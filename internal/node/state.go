@@ -1,0 +1,218 @@
+package node
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pullway/pullway/internal/plan"
+	"github.com/pullway/pullway/internal/protocol"
+)
+
+// StateDir is where the engine keeps what it must remember on a node: lock,
+// journal, manifest, transactions with their backups, and the engine itself.
+const StateDir = "/var/lib/pullway"
+
+// keptTransactions is how many backups are kept on a node.
+const keptTransactions = 20
+
+// store is the engine's own folder on the node. All of it is 0700 and 0600:
+// backups hold what was in config.toml and hosts.toml, secrets included.
+type store struct {
+	dir  string
+	disk disk
+}
+
+func (s store) path(parts ...string) string {
+	return filepath.Join(append([]string{s.dir}, parts...)...)
+}
+
+// prepare makes the folders.
+func (s store) prepare() error {
+	if err := s.disk.ensureDir(s.path("transactions")); err != nil {
+		return err
+	}
+	return os.Chmod(s.dir, 0o700)
+}
+
+// key returns the node's own random key, making it at first use. Fingerprints
+// and hashes that leave the node are keyed with it, so that nobody can try
+// passwords against them elsewhere.
+func (s store) key() ([]byte, error) {
+	b, err := readBounded(s.path("key"), 64)
+	if err == nil && len(b) == 32 {
+		return b, nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	b = make([]byte, 32)
+	_, _ = rand.Read(b)
+	return b, s.disk.replace(s.path("key"), b, 0o600)
+}
+
+// Record is one transaction: what it changes, where the former state is kept,
+// and how far it came. As the journal it is the promise that everything can be
+// put back; afterwards it stays as history and for rollback.
+type Record struct {
+	ID      string           `json:"id"`
+	Run     string           `json:"run"`
+	Name    string           `json:"name"`
+	Op      protocol.Op      `json:"op"`
+	Started time.Time        `json:"started"`
+	Ended   time.Time        `json:"ended,omitzero"`
+	Phase   Phase            `json:"phase"`
+	Outcome protocol.Outcome `json:"outcome,omitempty"`
+	// Items in the order in which they are changed.
+	Items []Item `json:"items"`
+	// MadeDirs are folders that had to be made for the targets, outermost first.
+	MadeDirs []string `json:"madeDirs,omitempty"`
+	// Restart tells that the change needs one, and so does its undo.
+	Restart bool `json:"restart,omitempty"`
+	// ConfigFile is the daemon's root configuration file.
+	ConfigFile string `json:"configFile"`
+	// Address of the containerd socket, for the health check of a recovery.
+	Address string `json:"address,omitempty"`
+	// Probe is the host directory of the proof; never there outside of it.
+	Probe string `json:"probe,omitempty"`
+	// Before and After are the manifests on either side of the change.
+	Before plan.Manifest `json:"manifestBefore"`
+	After  plan.Manifest `json:"manifestAfter"`
+	// Undone tells that a later rollback put this transaction back.
+	Undone bool `json:"undone,omitempty"`
+}
+
+// Phase of a Record.
+type Phase string
+
+// The phases. In PhasePreparing only temporary files exist. Up to PhaseActive the
+// former state wins, from PhaseCommitted on the new one does.
+const (
+	PhasePreparing Phase = "preparing"
+	PhaseActive    Phase = "active"
+	PhaseCommitted Phase = "committed"
+	PhaseUndone    Phase = "undone"
+	PhaseBroken    Phase = "broken"
+)
+
+// Item is one target of a transaction: a file, or a whole host directory.
+type Item struct {
+	Target string `json:"target"`
+	// Staged is where the new state is built before it is renamed to Target.
+	Staged string `json:"staged"`
+	Before Entry  `json:"before"`
+	After  Entry  `json:"after"`
+	// Config marks a file that containerd reads only when it starts.
+	Config bool `json:"config,omitempty"`
+}
+
+func (s store) load(path string, v any) (bool, error) {
+	b, err := readBounded(path, MaxFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return false, fmt.Errorf("%s is damaged: %w", path, err)
+	}
+	return true, nil
+}
+
+func (s store) save(path string, v any) error {
+	b, err := json.MarshalIndent(v, "", " ")
+	if err != nil {
+		return err
+	}
+	return s.disk.replace(path, b, 0o600)
+}
+
+func (s store) manifest() (m plan.Manifest, err error) {
+	_, err = s.load(s.path("manifest.json"), &m)
+	return m, err
+}
+
+// journal returns the transaction that is under way, or that a crash left.
+func (s store) journal() (*Record, error) {
+	var r Record
+	found, err := s.load(s.path("journal.json"), &r)
+	if err != nil || !found {
+		return nil, err
+	}
+	return &r, nil
+}
+
+func (s store) writeJournal(r *Record) error { return s.save(s.path("journal.json"), r) }
+
+func (s store) dropJournal() error { return s.disk.remove(s.path("journal.json")) }
+
+func (s store) transactionDir(id string) string { return s.path("transactions", id) }
+
+func (s store) writeRecord(r *Record) error {
+	if err := s.disk.ensureDir(s.transactionDir(r.ID)); err != nil {
+		return err
+	}
+	return s.save(filepath.Join(s.transactionDir(r.ID), "record.json"), r)
+}
+
+// history returns the records of all kept transactions, newest first. A damaged
+// one is left out and told of in the error; the others are returned all the same.
+func (s store) history() ([]*Record, error) {
+	names, err := os.ReadDir(s.path("transactions"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var all []*Record
+	var damaged []error
+	for _, n := range names {
+		var r Record
+		found, err := s.load(filepath.Join(s.transactionDir(n.Name()), "record.json"), &r)
+		if err != nil {
+			damaged = append(damaged, err)
+		}
+		if found && err == nil {
+			all = append(all, &r)
+		}
+	}
+	slices.SortFunc(all, func(a, b *Record) int { return strings.Compare(b.ID, a.ID) })
+	return all, errors.Join(damaged...)
+}
+
+// prune deletes the backups of the oldest transactions, and of attempts that
+// never came to a record, keeping keptTransactions.
+func (s store) prune(keep string) error {
+	names, err := os.ReadDir(s.path("transactions"))
+	if err != nil {
+		return err
+	}
+	surplus := len(names) - keptTransactions
+	for _, n := range names {
+		_, err := os.Lstat(filepath.Join(s.transactionDir(n.Name()), "record.json"))
+		if n.Name() == keep || (err == nil && surplus <= 0) {
+			continue
+		}
+		surplus--
+		if err := s.disk.removeTree(s.transactionDir(n.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// newID makes an id that sorts by time.
+func newID(now time.Time) string {
+	var b [2]byte
+	_, _ = rand.Read(b[:])
+	return fmt.Sprintf("%s-%x", now.UTC().Format("20060102T150405.000Z"), b)
+}

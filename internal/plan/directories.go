@@ -1,0 +1,246 @@
+package plan
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/pullway/pullway/internal/containerd/hoststoml"
+)
+
+// wantedDir is one host directory that the plan wants.
+type wantedDir struct {
+	name     string
+	files    []hoststoml.Rendered
+	reason   string
+	migrated bool
+}
+
+// hostDirectories renders the host directories of the spec, and those that carry
+// over what legacy tables of config.toml say of other registries, and compares
+// each with what is there.
+func (b *builder) hostDirectories() {
+	b.wanted = map[string]bool{}
+	var all []wantedDir
+	for _, r := range b.d.Registries {
+		name := b.dirName(r.Host)
+		dir := filepath.Join(b.o.HostsDir, name)
+		files, err := hoststoml.Render(r, hoststoml.Options{Release: b.o.Release, Dir: dir, HeaderAuth: b.header[r.Host]})
+		if err != nil {
+			b.cannotRender(r.Host, err)
+			continue
+		}
+		all = append(all, wantedDir{name: name, files: files, reason: "registry " + r.Host})
+		b.wanted[name] = true
+	}
+	for _, w := range append(all, b.migrated()...) {
+		b.wanted[w.name] = true
+		b.compare(w)
+	}
+}
+
+// dirName is the name under which containerd finds the host's directory here:
+// one with the port written _5000_ that exists comes before the usual host:port.
+func (b *builder) dirName(host string) string {
+	if host == "*" {
+		return hoststoml.DirName(host)
+	}
+	for _, name := range hoststoml.LookupNames(host) {
+		if name != hoststoml.DefaultName && b.dir(name) != nil {
+			return name
+		}
+	}
+	return hoststoml.DirName(host)
+}
+
+func (b *builder) dir(name string) *HostDir {
+	for i := range b.o.Hosts {
+		if b.o.Hosts[i].Name == name {
+			return &b.o.Hosts[i]
+		}
+	}
+	return nil
+}
+
+// cannotRender records why a registry cannot be written for this release.
+func (b *builder) cannotRender(host string, err error) {
+	hint := ""
+	if e, ok := err.(*hoststoml.Error); ok {
+		hint = e.Hint
+	}
+	b.problem("render", false, hint, "registry %s: %s", host, err)
+}
+
+// migrated carries legacy mirrors and tls tables over to host directories, for
+// the registries that the spec does not name.
+func (b *builder) migrated() []wantedDir {
+	r := b.o.Tree.Registry()
+	var mirrors []hoststoml.LegacyMirror
+	for _, m := range r.Mirrors {
+		mirrors = append(mirrors, hoststoml.LegacyMirror{Host: m.Host, Endpoints: m.Endpoints})
+	}
+	var tls []hoststoml.LegacyTLS
+	for _, c := range r.Configs {
+		if c.TLS != nil {
+			tls = append(tls, hoststoml.LegacyTLS{Host: c.Host, CAFile: c.TLS.CAFile, CertFile: c.TLS.CertFile,
+				KeyFile: c.TLS.KeyFile, InsecureSkipVerify: c.TLS.InsecureSkipVerify})
+		}
+	}
+	dirs, problems := hoststoml.FromLegacy(mirrors, tls, b.o.Release)
+	for _, p := range problems {
+		b.warn(p.ID, p.Hint, "%s", p.Text)
+	}
+	var all []wantedDir
+	for _, d := range dirs {
+		if b.wanted[d.Name] {
+			continue // the spec says what this registry shall be
+		}
+		files, err := d.Render(b.o.Release)
+		if err != nil {
+			b.cannotRender(d.Name, err)
+			continue
+		}
+		all = append(all, wantedDir{name: d.Name, files: files, migrated: true,
+			reason: "keeps what " + b.o.ConfigFile + " says of " + d.Name + " in its mirrors and tls tables"})
+	}
+	return append(all, b.migratedEarlier(all)...)
+}
+
+// migratedEarlier keeps the host directories of an earlier migration as they are.
+func (b *builder) migratedEarlier(now []wantedDir) (kept []wantedDir) {
+	for _, owned := range b.o.Manifest.Files {
+		name := filepath.Base(filepath.Dir(owned.Path))
+		known := slices.ContainsFunc(now, func(w wantedDir) bool { return w.name == name })
+		if owned.Migrated && !known && !b.wanted[name] {
+			b.manifest.Files = append(b.manifest.Files, owned)
+			b.wanted[name] = true
+		}
+	}
+	return nil
+}
+
+// compare adds the changes that bring one host directory to what is wanted.
+func (b *builder) compare(w wantedDir) {
+	path := filepath.Join(b.o.HostsDir, w.name)
+	have := b.dir(w.name)
+	if have != nil && have.Kind != "dir" {
+		b.problem("not-a-directory", false, "move it away; containerd fails every pull of this registry over it", "%s is a %s, not a directory", path, have.Kind)
+		return
+	}
+	if have != nil && have.Nested {
+		b.problem("nested-directory", false, "move the folders in it away; a host directory holds files only", "%s holds folders", path)
+		return
+	}
+	var changes []Change
+	for _, f := range w.files {
+		target := filepath.Join(path, f.Name)
+		b.manifest.Files = append(b.manifest.Files, Owned{Path: target, SHA256: sha(f.Data), Mode: f.Mode, Migrated: w.migrated})
+		if c, ok := b.fileChange(target, have, f, w.reason); ok {
+			changes = append(changes, c)
+		}
+	}
+	if have == nil {
+		b.node.Changes = append(b.node.Changes, changes...)
+		return
+	}
+	changes = append(changes, b.staleFiles(path, have, w)...)
+	if len(changes) > 0 && !b.mayChange(path, have, w) {
+		return
+	}
+	for _, c := range changes {
+		if c.Action == Delete {
+			b.late = append(b.late, c)
+			continue
+		}
+		b.node.Changes = append(b.node.Changes, c)
+	}
+}
+
+// fileChange compares one wanted file with what is there.
+func (b *builder) fileChange(target string, have *HostDir, f hoststoml.Rendered, reason string) (Change, bool) {
+	c := Change{Path: target, Action: Create, Mode: f.Mode, Reason: reason, Effect: "next pull", Content: f.Data, After: b.keyed(f.Data)}
+	var before []byte
+	if have != nil {
+		if old := have.file(f.Name); old != nil {
+			if string(old.Data) == string(f.Data) && old.Mode == f.Mode {
+				return Change{}, false
+			}
+			c.Action, c.Before, before = Update, b.keyed(old.Data), old.Data
+		}
+	}
+	c.Diff = hostFileDiff(target, before, f.Data, c.Action == Update)
+	return c, true
+}
+
+// staleFiles are files of ours in a wanted directory that it no longer names.
+func (b *builder) staleFiles(path string, have *HostDir, w wantedDir) (changes []Change) {
+	for _, f := range have.Files {
+		target := filepath.Join(path, f.Name)
+		named := slices.ContainsFunc(w.files, func(r hoststoml.Rendered) bool { return r.Name == f.Name })
+		if !named && b.o.Manifest.file(target) != nil {
+			changes = append(changes, Change{Path: target, Action: Delete, Reason: "no longer named by hosts.toml",
+				Effect: "next pull", Before: b.keyed(f.Data), Diff: hostFileDiff(target, f.Data, nil, false)})
+		}
+	}
+	return changes
+}
+
+// mayChange reports whether an existing host directory may be changed: it is
+// ours and as we wrote it, or we were told to adopt it.
+func (b *builder) mayChange(path string, have *HostDir, w wantedDir) bool {
+	toml := have.file(hoststoml.FileName)
+	if b.opt.Adopt {
+		return true
+	}
+	owned := b.o.Manifest.file(filepath.Join(path, hoststoml.FileName))
+	switch {
+	case toml == nil && len(have.Files) == 0:
+		return true // an empty directory says nothing that could be lost
+	case owned == nil:
+		hint := "look at it, then let Pullway take it over with --adopt (a backup is kept)"
+		if w.migrated {
+			b.problem("dormant-host-directory", false, hint,
+				"%s exists but is not in use, and says something else than %s does now", path, b.o.ConfigFile)
+			return false
+		}
+		b.problem("foreign-host-directory", false, hint, "%s was written by %s", path, owner(*have))
+		return false
+	}
+	for _, f := range have.Files {
+		o := b.o.Manifest.file(filepath.Join(path, f.Name))
+		if o != nil && o.SHA256 != sha(f.Data) {
+			b.problem("drift", false, "keep the change by moving it into the spec, or overwrite it with --adopt (a backup is kept)",
+				"%s was changed since Pullway wrote it", filepath.Join(path, f.Name))
+			return false
+		}
+	}
+	return true
+}
+
+// removals deletes host directories of ours that the spec no longer has.
+func (b *builder) removals() {
+	for _, d := range b.o.Hosts {
+		if b.wanted[d.Name] || d.Kind != "dir" {
+			continue
+		}
+		path := filepath.Join(b.o.HostsDir, d.Name)
+		var changes []Change
+		drifted := false
+		for _, f := range d.Files {
+			target := filepath.Join(path, f.Name)
+			o := b.o.Manifest.file(target)
+			if o == nil {
+				continue
+			}
+			drifted = drifted || o.SHA256 != sha(f.Data)
+			changes = append(changes, Change{Path: target, Action: Delete, Reason: fmt.Sprintf("%s is no longer in the spec", d.Name),
+				Effect: "next pull", Before: b.keyed(f.Data), Diff: hostFileDiff(target, f.Data, nil, false)})
+		}
+		if len(changes) > 0 && drifted && !b.opt.Adopt {
+			b.problem("drift", false, "delete it yourself, or let Pullway do it with --adopt (a backup is kept)",
+				"%s is to be removed, but was changed since Pullway wrote it", path)
+			continue
+		}
+		b.late = append(b.late, changes...)
+	}
+}

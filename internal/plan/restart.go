@@ -1,0 +1,82 @@
+package plan
+
+import (
+	"fmt"
+	"time"
+)
+
+// restart decides whether containerd has to restart, and says why. Files below
+// the hosts directory are read at each pull, config.toml only at start.
+func (b *builder) restart() {
+	r := &b.node.Restart
+	if b.configChanged {
+		for _, c := range b.node.Changes {
+			if c.Effect == "restart" {
+				r.Reasons = append(r.Reasons, fmt.Sprintf("%s: %s", c.Path, c.Reason))
+			}
+		}
+	}
+	for _, path := range sortedKeys(b.o.ConfigTimes) {
+		// Clock resolution of process start times is a hundredth of a second.
+		if t := b.o.ConfigTimes[path]; b.o.Running && t.After(b.o.Started.Add(time.Second)) && !b.o.Started.IsZero() {
+			r.Reasons = append(r.Reasons, fmt.Sprintf("%s was changed at %s, and containerd has run since %s without reading it",
+				path, t.UTC().Format(time.DateTime), b.o.Started.UTC().Format(time.DateTime)))
+		}
+	}
+	if !b.o.Running {
+		r.Reasons = append(r.Reasons, "containerd does not run")
+	} else if !b.o.Healthy {
+		r.Reasons = append(r.Reasons, "CRI is not healthy: "+b.o.Health)
+	}
+	if r.Needed = len(r.Reasons) > 0; r.Needed {
+		return
+	}
+	switch {
+	case len(b.node.Changes)+len(b.late) == 0:
+		r.Reasons = []string{"nothing changes"}
+	default:
+		r.Reasons = []string{"only files below " + b.o.HostsDir + " change, and containerd reads them at each pull"}
+	}
+}
+
+// judge puts the deletions in their place at the end and says what forbids the
+// whole: a restart that would hurt, and directories that would fall out of use.
+func (b *builder) judge() {
+	// Deletions come before config.toml, which stays last.
+	var files, restart []Change
+	for _, c := range b.node.Changes {
+		if c.Effect == "restart" {
+			restart = append(restart, c)
+		} else {
+			files = append(files, c)
+		}
+	}
+	b.node.Changes = append(append(files, b.late...), restart...)
+	if b.node.Restart.Needed {
+		b.judgeRestart()
+	}
+	honoured := len(b.o.Tree.Registry().HostsDirs) > 1
+	for _, dir := range b.o.ShadowedDirs {
+		if honoured {
+			b.problem("second-hosts-directory", true, "move its host directories to "+b.o.HostsDir+", or go on without them by --force",
+				"%s holds host directories that are in use now and would not be any more", dir)
+		} else {
+			b.warn("second-hosts-directory", "", "%s holds host directories that containerd %s does not read now either", dir, b.o.Release)
+		}
+	}
+}
+
+func (b *builder) judgeRestart() {
+	if b.o.Unit == "" {
+		b.problem("no-unit", false, "start it as the systemd unit containerd.service", "containerd has to restart but belongs to no systemd unit")
+		return
+	}
+	if b.o.KillMode != "process" {
+		b.problem("kill-mode", true, "set KillMode=process in the unit (containerd's own unit has it), or drain the node and use --force",
+			"a restart of %s would end all containers: KillMode=%s", b.o.Unit, b.o.KillMode)
+	}
+	if b.o.Release.RecreatesPodsOnRestart() {
+		b.problem("recreates-pods", true, "upgrade containerd to 1.6.13 or later first, or drain the node and use --force",
+			"containerd %s loses sandbox addresses on restart, and kubelet then recreates every pod of the node (containerd#7843)", b.o.Release)
+	}
+}

@@ -1,0 +1,156 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/pullway/pullway/internal/fleet"
+	"github.com/pullway/pullway/internal/protocol"
+)
+
+// mostLive is how many nodes at work are shown at once on a terminal.
+const mostLive = 12
+
+// Progress shows what happens while it happens: on a terminal a block that is
+// redrawn, otherwise one plain line for each wave, step and end. It is a
+// fleet.Observer.
+type Progress struct {
+	mu    sync.Mutex
+	out   *Printer
+	live  bool
+	steps bool
+	drawn int
+	order []string
+	at    map[string]string
+	ended int
+}
+
+// NewProgress writes to w. live redraws in place with ANSI codes; steps writes
+// every step of every node when not live.
+func NewProgress(w io.Writer, live, steps bool) *Progress {
+	return &Progress{out: NewPrinter(w, live), live: live, steps: steps, at: map[string]string{}}
+}
+
+// WaveStarted implements fleet.Observer.
+func (p *Progress) WaveStarted(wave int, undo bool, nodes []string) {
+	what := fmt.Sprintf("wave %d", wave)
+	switch {
+	case undo:
+		what = "putting back"
+	case wave == 0:
+		what = "canary"
+	}
+	p.say("%s: %s", what, names(nodes, 8))
+}
+
+// NodeStep implements fleet.Observer.
+func (p *Progress) NodeStep(node string, step protocol.Step, text string) {
+	words := stepText(step)
+	if text != "" {
+		words += " " + Clean(text)
+	}
+	if !p.live {
+		if p.steps {
+			p.say("%s: %s", node, words)
+		}
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, known := p.at[node]; !known {
+		p.order = append(p.order, node)
+	}
+	p.at[node] = words
+	p.erase()
+	p.draw()
+}
+
+// NodeEnded implements fleet.Observer.
+func (p *Progress) NodeEnded(node string, phase fleet.Phase, err *fleet.NodeError) {
+	p.mu.Lock()
+	p.ended++
+	delete(p.at, node)
+	for i, n := range p.order {
+		if n == node {
+			p.order = append(p.order[:i], p.order[i+1:]...)
+			break
+		}
+	}
+	p.mu.Unlock()
+	if err != nil {
+		p.say("%s: %s: %s", node, string(phase), err.Text)
+		return
+	}
+	if phase == fleet.Unchanged || phase == fleet.Pending {
+		p.redraw()
+		return
+	}
+	p.say("%s: %s", node, string(phase))
+}
+
+// Close takes the live block away.
+func (p *Progress) Close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.erase()
+	p.live = false
+}
+
+// say writes a line that stays.
+func (p *Progress) say(format string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.erase()
+	p.out.line(format, args...)
+	p.draw()
+}
+
+func (p *Progress) redraw() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.erase()
+	p.draw()
+}
+
+func (p *Progress) erase() {
+	if p.live && p.drawn > 0 {
+		_, _ = fmt.Fprint(p.out.w, strings.Repeat("\x1b[1A\x1b[2K", p.drawn))
+		p.drawn = 0
+	}
+}
+
+func (p *Progress) draw() {
+	if !p.live {
+		return
+	}
+	for i, n := range p.order {
+		if i == mostLive {
+			p.out.line("  … and %d more", len(p.order)-mostLive)
+			p.drawn++
+			return
+		}
+		line := []rune(fmt.Sprintf("  %-18s %s", Clean(n), Clean(p.at[n])))
+		if len(line) > 78 {
+			line = append(line[:77], '…')
+		}
+		p.out.line("%s", string(line))
+		p.drawn++
+	}
+}
+
+func stepText(s protocol.Step) string {
+	text := map[protocol.Step]string{
+		fleet.StepConnect: "connecting", fleet.StepSettle: "asking what became of it",
+		protocol.StepLock: "taking the node's lock", protocol.StepRecover: "settling an interrupted run",
+		protocol.StepObserve: "looking", protocol.StepStage: "staging files", protocol.StepCheck: "checking the candidate",
+		protocol.StepBackup: "backing up", protocol.StepSwap: "swapping files", protocol.StepRestart: "restarting containerd",
+		protocol.StepHealth: "checking CRI", protocol.StepProve: "pulling", protocol.StepProven: "proven",
+		protocol.StepCommit: "committing", protocol.StepUndo: "putting back", protocol.StepRestored: "put back",
+	}[s]
+	if text == "" {
+		return string(s)
+	}
+	return text
+}
