@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -32,9 +33,9 @@ const maxKeys = 12
 // gatherCredentials opens the agent and reads the key files of h. Keys that were
 // named come first, from the agent when it holds them; other keys of the agent
 // follow unless IdentitiesOnly says no. Close it after the handshake.
-func gatherCredentials(h hop, agentSocket string) *credentials {
+func gatherCredentials(ctx context.Context, h hop, agentSocket string) *credentials {
 	c := &credentials{password: !h.password.IsZero()}
-	held := c.agentSigners(agentSocket)
+	held := c.agentSigners(ctx, agentSocket)
 	seen := map[string]bool{}
 	offer := func(s ssh.Signer, label string) {
 		id := string(s.PublicKey().Marshal())
@@ -72,17 +73,19 @@ func (c *credentials) close() {
 	}
 }
 
-// agentSigners lists the keys of the agent; without an agent there are none.
-func (c *credentials) agentSigners(socket string) []ssh.Signer {
+// agentSigners lists the keys of the agent; without an agent there are none. An
+// agent that does not answer is left when ctx ends.
+func (c *credentials) agentSigners(ctx context.Context, socket string) []ssh.Signer {
 	if socket == "" || socket == "none" {
 		return nil
 	}
-	conn, err := net.Dial("unix", socket)
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", socket)
 	if err != nil {
 		c.unusable = append(c.unusable, oneLine("agent ("+reasonOf(err)+")"))
 		return nil
 	}
 	c.agent = conn
+	context.AfterFunc(ctx, func() { _ = conn.Close() })
 	signers, err := agent.NewClient(conn).Signers()
 	if err != nil {
 		c.unusable = append(c.unusable, oneLine("agent ("+reasonOf(err)+")"))

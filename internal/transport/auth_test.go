@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
@@ -147,4 +148,20 @@ func TestManyKeysOfTheAgentDoNotHideTheRightOne(t *testing.T) {
 	target.IdentityFiles = nil
 	_, err := d.Connect(t.Context(), target)
 	wantError(t, err, KindAuth, "IdentitiesOnly")
+}
+
+func TestAgentThatHangs(t *testing.T) {
+	dir, err := os.MkdirTemp("", "agent")
+	must(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	ln, err := net.Listen("unix", filepath.Join(dir, "s"))
+	must(t, err)
+	t.Cleanup(func() { _ = ln.Close() }) // it accepts nobody and answers nothing
+	s := serve(t, nil)
+	d := dialer(t)
+	d.Options.Agent, d.Options.ConnectTimeout = ln.Addr().String(), 200*time.Millisecond
+	within(t, 5*time.Second, "Connect", func() {
+		_, err := d.Connect(t.Context(), node(t, s.addr))
+		wantError(t, err, KindUnreachable, "within 200ms")
+	})
 }

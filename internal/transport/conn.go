@@ -178,42 +178,44 @@ func (c *conn) awaitReport(ctx context.Context, p *process, patience time.Durati
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	for {
-		var r report
-		ok, got := false, false
-		select { // what was reported before the end comes before the end
-		case r, ok = <-p.out.reports:
-			got = true
-		default:
-		}
-		if !got {
-			select {
-			case r, ok = <-p.out.reports:
-				got = true
-			case <-p.errs.prompts:
-				if err := c.answerPrompt(ctx, p); err != nil {
-					return report{}, err
-				}
-			case <-p.done:
-				// The reports, if any, are all there by now; an early end is not.
-				if len(p.out.reports) == 0 {
-					return report{}, c.ended(ctx, p)
-				}
-			case <-timer.C:
-				return report{}, silent(p, patience)
+		select {
+		case r, ok := <-p.out.reports:
+			if done, err := c.hear(ctx, p, r, ok); done || err != nil {
+				return r, err
 			}
-		}
-		switch {
-		case !got:
-		case !ok:
-			return r, c.ended(ctx, p)
-		case r.word == "sudo":
-			p.sudo = true
-		case r.word == "nosudo":
-			return r, fault(KindSudo, "install sudo on the node, or log in as root", nil, "the login user is not root and the node has no sudo")
-		default:
-			return r, nil
+		case <-p.errs.prompts:
+			if err := c.answerPrompt(ctx, p); err != nil {
+				return report{}, err
+			}
+		case <-p.done:
+			// What was reported before the end counts; by now it is all there.
+			select {
+			case r, ok := <-p.out.reports:
+				if done, err := c.hear(ctx, p, r, ok); done || err != nil {
+					return r, err
+				}
+			default:
+				return report{}, c.ended(ctx, p)
+			}
+		case <-timer.C:
+			return report{}, silent(p, patience)
 		}
 	}
+}
+
+// hear takes one report, or the end of reports, and says whether it is one that
+// the caller waits for.
+func (c *conn) hear(ctx context.Context, p *process, r report, ok bool) (bool, error) {
+	switch {
+	case !ok:
+		return false, c.ended(ctx, p)
+	case r.word == "sudo":
+		p.sudo = true
+		return false, nil
+	case r.word == "nosudo":
+		return false, fault(KindSudo, "install sudo on the node, or log in as root", nil, "the login user is not root and the node has no sudo")
+	}
+	return true, nil
 }
 
 // answerPrompt gives sudo its password. A second prompt means that the first

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -82,6 +83,10 @@ type Dialer struct {
 func (d *Dialer) Connect(ctx context.Context, t Target) (Conn, error) {
 	if t.BecomeUser != "" && t.BecomeUser != "root" {
 		return nil, at(t.Name, fault(KindSudo, "leave ansible_become_user out, or set it to root", nil, "the engine needs root, not %q", t.BecomeUser))
+	}
+	if strings.ContainsAny(t.BecomePassword.Reveal(), "\n\r\x00") {
+		// What is behind the line break would reach the engine instead of sudo.
+		return nil, at(t.Name, fault(KindSudo, "does the file that holds it end in an empty line?", nil, "sudo's password holds a line break"))
 	}
 	c := &conn{
 		node: t.Name, engines: d.Engines, password: t.BecomePassword, patience: d.patience,

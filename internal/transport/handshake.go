@@ -19,7 +19,7 @@ func handshake(ctx context.Context, nc net.Conn, h hop, keys hostKeys, agentSock
 		_ = nc.Close()
 		return nil, err
 	}
-	creds := gatherCredentials(h, agentSocket)
+	creds := gatherCredentials(ctx, h, agentSocket)
 	defer creds.close()
 	trusted := false
 	config := &ssh.ClientConfig{
@@ -74,7 +74,7 @@ func explain(err error, h hop, creds *credentials, trusted bool) *Error {
 	case errors.As(err, &own):
 		return own
 	case errors.As(err, &algo):
-		return fault(KindUnreachable, "its SSH server is too old or too strict for this program", err, "%s and we have no algorithm in common: %v", h.addr(), err)
+		return fault(KindUnreachable, "its SSH server is too old or too strict for this program", err, "%s and we have no algorithm in common: %v", h.addr(), algo)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &network), errors.Is(err, net.ErrClosed):
 		hint := ""
 		if !trusted {
@@ -84,7 +84,7 @@ func explain(err error, h hop, creds *credentials, trusted bool) *Error {
 	case trusted:
 		return creds.refused(h, err)
 	}
-	return fault(KindUnreachable, "is an SSH server there?", err, "%s does not speak SSH with us: %v", h.addr(), err)
+	return fault(KindUnreachable, "is an SSH server there?", err, "%s does not speak SSH with us: %s", h.addr(), reasonOf(err))
 }
 
 // withComplaint adds what a ProxyCommand said to the error of its connection.

@@ -40,7 +40,7 @@ func (w *preambleWriter) Write(p []byte) (int, error) {
 		w.passed.Store(true)
 		return w.pipe.Write(p)
 	}
-	if w.noise += len(p); w.noise > maxNoise+len(p) {
+	if w.noise += len(p); w.noise > maxNoise {
 		return 0, errNoise
 	}
 	w.buf = append(w.buf, p...)

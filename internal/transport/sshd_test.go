@@ -113,6 +113,7 @@ func writeSigner(t *testing.T, name string) {
 }
 
 func TestRealSSHD(t *testing.T) {
+	t.Parallel()
 	target, d := realServer(t, "")
 	big := testEngine + strings.Repeat("# padding of an engine\n", 200_000)
 	d.Engines = engineOf(big)
@@ -198,6 +199,7 @@ func TestRealSSHD(t *testing.T) {
 }
 
 func TestRealSSHDThatForbids(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		config string
 		kind   Kind
@@ -208,8 +210,11 @@ func TestRealSSHDThatForbids(t *testing.T) {
 		"anything long": {"ForceCommand sleep 20", KindEngine, "no answer within"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			target, d := realServer(t, c.config)
-			d.patience = time.Second
+			if name == "anything long" { // the one that is never answered
+				d.patience = 700 * time.Millisecond
+			}
 			_, err := connect(t, d, target).Start(t.Context())
 			wantError(t, err, c.kind, c.says)
 		})

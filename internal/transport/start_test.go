@@ -252,7 +252,9 @@ func TestHostileNodes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, func(s *testServer) { s.exec = c.exec })
 			d := dialer(t)
-			d.patience = 500 * time.Millisecond
+			if name == "silence" {
+				d.patience = 500 * time.Millisecond
+			}
 			within(t, 10*time.Second, "Start", func() {
 				_, err := connect(t, d, node(t, s.addr)).Start(t.Context())
 				wantError(t, err, c.kind, c.says)

@@ -70,6 +70,7 @@ func TestSudoStartsTheEngine(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s, read := sudoServer(t, c.sudo)
 			target := node(t, s.addr)
 			target.User, target.BecomePassword = "deploy", secret.New(c.password)
@@ -111,11 +112,14 @@ func TestSudoRefuses(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s, read := sudoServer(t, c.sudo)
 			target := node(t, s.addr)
 			target.User, target.BecomePassword = "deploy", secret.New(c.password)
 			d := dialer(t)
-			d.patience = 1500 * time.Millisecond
+			if c.sudo == "another prompt" { // the one that is never answered
+				d.patience = 700 * time.Millisecond
+			}
 			_, err := connect(t, d, target).StartWith(t.Context(), []byte("the request\n"))
 			e := wantError(t, err, KindSudo, c.says)
 			if e.Hint == "" {
@@ -150,6 +154,11 @@ func TestNoSudoOnTheNode(t *testing.T) {
 func TestBecomeUserMustBeRoot(t *testing.T) {
 	_, err := dialer(t).Connect(t.Context(), Target{Name: "n1", Host: "192.0.2.1", BecomeUser: "postgres"})
 	wantError(t, err, KindSudo, "postgres")
+}
+
+func TestPasswordWithALineBreakIsRefused(t *testing.T) {
+	_, err := dialer(t).Connect(t.Context(), Target{Name: "n1", Host: "192.0.2.1", BecomePassword: secret.New("secret\n")})
+	wantError(t, err, KindSudo, "line break")
 }
 
 func TestPromptFilter(t *testing.T) {
