@@ -126,6 +126,10 @@ func TestRealSSHD(t *testing.T) {
 	} else {
 		t.Logf("upload of %d bytes took %s", len(big), f.UploadTime)
 	}
+	// with is another dialer that knows the server, and carries another engine.
+	with := func(script string) *Dialer {
+		return &Dialer{Engines: engineOf(script), Options: d.Options, anyUser: true}
+	}
 	t.Run("known by a name that ssh-keygen hashed", func(t *testing.T) {
 		file := d.Options.KnownHosts[0]
 		if out, err := exec.Command("ssh-keygen", "-H", "-f", file).CombinedOutput(); err != nil {
@@ -139,6 +143,7 @@ func TestRealSSHD(t *testing.T) {
 		}
 	})
 	t.Run("many runs at once", func(t *testing.T) {
+		t.Parallel()
 		var wg sync.WaitGroup
 		for range 6 {
 			wg.Go(func() {
@@ -151,9 +156,9 @@ func TestRealSSHD(t *testing.T) {
 		wg.Wait()
 	})
 	t.Run("Kill closes the engine's input", func(t *testing.T) {
+		t.Parallel()
 		note := filepath.Join(t.TempDir(), "note")
-		d.Engines = engineOf("#!/bin/sh\necho hello\ntrap '' PIPE HUP\ncat >/dev/null\necho over >" + note + "\n")
-		c := connect(t, d, target)
+		c := connect(t, with("#!/bin/sh\necho hello\ntrap '' PIPE HUP\ncat >/dev/null\necho over >"+note+"\n"), target)
 		p, err := c.Start(t.Context())
 		must(t, err)
 		line, err := bufio.NewReader(p.Stdout()).ReadString('\n')
@@ -174,8 +179,8 @@ func TestRealSSHD(t *testing.T) {
 		}
 	})
 	t.Run("an exit status", func(t *testing.T) {
-		d.Engines = engineOf("#!/bin/sh\nexit 7\n")
-		p, err := connect(t, d, target).Start(t.Context())
+		t.Parallel()
+		p, err := connect(t, with("#!/bin/sh\nexit 7\n"), target).Start(t.Context())
 		must(t, err)
 		_, _ = io.ReadAll(p.Stdout())
 		if e := wantError(t, p.Wait(), KindEngine, "status 7"); e.Exit != 7 {
@@ -183,13 +188,14 @@ func TestRealSSHD(t *testing.T) {
 		}
 	})
 	t.Run("a signal", func(t *testing.T) {
-		d.Engines = engineOf("#!/bin/sh\nkill -KILL $$\n")
-		p, err := connect(t, d, target).Start(t.Context())
+		t.Parallel()
+		p, err := connect(t, with("#!/bin/sh\nkill -KILL $$\n"), target).Start(t.Context())
 		must(t, err)
 		_, _ = io.ReadAll(p.Stdout())
 		wantError(t, p.Wait(), KindEngine, "signal KILL")
 	})
 	t.Run("another key", func(t *testing.T) {
+		t.Parallel()
 		other, _, _ := writeKey(t, "")
 		target := target
 		target.IdentityFiles = []string{other}
