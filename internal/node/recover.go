@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -22,39 +23,50 @@ func (e *Engine) settle(ctx context.Context) (*protocol.Result, error) {
 		res.Outcome = r.Outcome
 		return res, finish(e.store, r)
 	}
+	if r.Phase == PhasePreparing {
+		res.Outcome = protocol.OutcomeRefused
+	}
 	o, err := observe(ctx, e.store)
 	if err != nil {
 		return res, err
 	}
 	defer o.close()
 	t := e.transaction(o, r)
-	if r.Phase == PhasePreparing {
-		res.Outcome = protocol.OutcomeRefused
-		err := t.unstage(ctx)
-		if err == nil {
-			err = t.dropBackup(ctx)
-		}
-		return res, err
-	}
-	if err := e.store.loadBackup(r); err != nil {
-		res.Outcome = protocol.OutcomeBroken
-		return res, err
-	}
-	t.hostsDir = filepath.Dir(r.Probe)
-	if r.Probe != "" {
-		if err := t.removeProbe(ctx); err != nil {
-			return res, err
-		}
-	}
-	r.Phase = PhaseActive
 	// The daemon has read the new state only if it started after the transaction did.
-	t.restarted = r.Restart && (o.daemon.Started.After(r.Started) || !o.Running)
-	if err := t.restore(ctx); err != nil {
+	if err := recoverFrom(ctx, t, o.daemon.Started.After(r.Started) || !o.Running); err != nil {
 		res.Outcome = protocol.OutcomeBroken
 		return res, err
 	}
 	res.Restarted = t.restarted
-	return res, t.dropBackup(ctx)
+	return res, nil
+}
+
+// recoverFrom brings a node from the journal t.record, left by an engine that is
+// gone, to its former state, or to the new one past the commit point.
+// restartedSince tells whether the daemon may have read the new state.
+func recoverFrom(ctx context.Context, t *transaction, restartedSince bool) error {
+	r := t.record
+	switch r.Phase {
+	case PhaseCommitted:
+		return finish(t.store, r)
+	case PhasePreparing:
+		return errors.Join(t.unstage(ctx), t.dropBackup(ctx))
+	}
+	if err := t.store.loadBackup(r); err != nil {
+		return err
+	}
+	if r.Probe != "" {
+		t.hostsDir = filepath.Dir(r.Probe)
+		if err := t.removeProbe(ctx); err != nil {
+			return err
+		}
+	}
+	r.Phase = PhaseActive
+	t.restarted = r.Restart && restartedSince
+	if err := t.restore(ctx); err != nil {
+		return err
+	}
+	return t.dropBackup(ctx)
 }
 
 // Recover settles what an interrupted run left, for a person at the node's own
