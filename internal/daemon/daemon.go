@@ -119,3 +119,15 @@ func (d *Daemon) Address() string {
 	}
 	return "/run/containerd/containerd.sock"
 }
+
+// NamesAddress reports whether the command line names the socket, which then
+// comes before what a configuration file says.
+func (d *Daemon) NamesAddress() bool {
+	for _, a := range d.Argv {
+		name, _, _ := strings.Cut(strings.TrimLeft(a, "-"), "=")
+		if strings.HasPrefix(a, "-") && (name == "a" || name == "address") {
+			return true
+		}
+	}
+	return false
+}

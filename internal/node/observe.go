@@ -74,6 +74,9 @@ func observe(ctx context.Context, s store) (*observation, error) {
 // askHealth asks CRI how it is. That it is not well is an observation, no error.
 func (o *observation) askHealth(ctx context.Context) (err error) {
 	o.address = o.daemon.Address()
+	if named := o.Tree.Address(); named != "" && !o.daemon.NamesAddress() {
+		o.address = named
+	}
 	if o.cri, err = cri.Dial(o.address); err != nil {
 		return err
 	}

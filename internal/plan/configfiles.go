@@ -30,12 +30,30 @@ func (b *builder) configFiles() {
 		b.problem("config-edit", false, "change the registry settings in that file by hand, then plan again", "%s", err)
 		return
 	}
+	b.remaining(changes)
 	// The root file is read by containerd's own check, so it comes last.
 	slices.SortStableFunc(changes, func(x, y configtoml.FileChange) int {
 		return boolToInt(x.Path == b.o.ConfigFile) - boolToInt(y.Path == b.o.ConfigFile)
 	})
 	for _, c := range changes {
 		b.configChange(c, len(want.SetConfigAuth) > 0)
+	}
+}
+
+// remaining are problems of the configuration that the changes do not solve and
+// with which containerd would not start, or would start without CRI.
+func (b *builder) remaining(changes []configtoml.FileChange) {
+	after, err := configtoml.Overlay(b.o.Tree, changes)
+	if err != nil {
+		b.problem("config-edit", false, "", "%s", err)
+		return
+	}
+	for _, p := range after.Problems() {
+		if p.Fatal {
+			b.problem(p.ID, false, p.Hint, "%s%s", at(p.Pos.File, p.Pos.Line, p.Pos.Column), p.Text)
+		} else {
+			b.warn(p.ID, p.Hint, "%s%s", at(p.Pos.File, p.Pos.Line, p.Pos.Column), p.Text)
+		}
 	}
 }
 

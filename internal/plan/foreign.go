@@ -37,15 +37,13 @@ func (b *builder) foreign() {
 
 // owner guesses who wrote a host directory, by the marks that writers leave.
 func owner(d HostDir) string {
-	switch d.Name {
-	case "_backup":
+	const nobodyKnown = "somebody else"
+	if d.Name == "_backup" {
 		return "spegel"
-	case "_default":
-		// No mark of its own; its hosts.toml tells.
 	}
 	f := d.file(hoststoml.FileName)
 	if f == nil {
-		return "unknown"
+		return nobodyKnown
 	}
 	switch data := bytes.ToLower(f.Data); {
 	case hoststoml.Ours(f.Data):
@@ -59,7 +57,7 @@ func owner(d HostDir) string {
 	case bytes.Contains(data, []byte("override_path = false")) && bytes.Contains(data, []byte("skip_verify =")):
 		return "kubespray (by its shape)"
 	}
-	return "unknown"
+	return nobodyKnown
 }
 
 func contains(all []string, one string) bool {

@@ -42,6 +42,8 @@ func Make(o Observed, d config.Desired, opt Options) Made {
 		b.configFiles()
 		b.restart()
 		b.judge()
+	} else {
+		b.node.Restart.Reasons = []string{"nothing is planned for this node"}
 	}
 	b.node.Fingerprint = fingerprint(o, d, opt)
 	slices.SortFunc(b.manifest.Files, func(x, y Owned) int { return strings.Compare(x.Path, y.Path) })

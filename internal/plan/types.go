@@ -90,7 +90,7 @@ type Delivery struct {
 // Foreign is an entry under the hosts directory that somebody else wrote.
 type Foreign struct {
 	Path string `json:"path"`
-	// Owner is who probably wrote it ("kubespray", "spegel", "k3s"), or "unknown".
+	// Owner is who probably wrote it ("kubespray", "spegel", "k3s"), or "somebody else".
 	Owner string `json:"owner"`
 	// Conflict is true when it has the name of a registry of the spec.
 	Conflict bool `json:"conflict,omitempty"`

@@ -213,3 +213,16 @@ func (t *Tree) where(key ...string) Pos {
 	}
 	return Pos{}
 }
+
+// Address is the socket that the configuration names; empty when it names none.
+// A command line flag comes before it.
+func (t *Tree) Address() (address string) {
+	for i := range t.Files {
+		for _, path := range [][]string{{"grpc"}, {"plugins", "io.containerd.server.v1.grpc"}} {
+			if v, ok := text(lookup(t.Files[i].values, path), "address"); ok && v != "" {
+				address = v
+			}
+		}
+	}
+	return address
+}
