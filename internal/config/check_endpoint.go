@@ -129,8 +129,16 @@ func (c *checker) duration(at, s string, least, most time.Duration) {
 		return
 	}
 	if d < least || d > most {
-		c.problem(at, fmt.Sprintf("%s is not from %v to %v", show(s), least, most), "")
+		c.problem(at, fmt.Sprintf("%s is not from %s to %s", show(s), shortDuration(least), shortDuration(most)), "")
 	}
+}
+
+// shortDuration is 10m where Go prints 10m0s.
+func shortDuration(d time.Duration) string {
+	if s, ok := strings.CutSuffix(d.String(), "m0s"); ok {
+		return s + "m"
+	}
+	return d.String()
 }
 
 // headerName is a token of RFC 9110, section 5.6.2.

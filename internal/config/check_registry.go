@@ -44,11 +44,12 @@ func (c *checker) host(at, host string) {
 		c.missing(at, `write the host as it stands in image references, or "*"`)
 		return
 	}
-	if f := checkRegistryHost(host); f != nil {
+	name, folded := canonicalHost(host)
+	if f := checkRegistryHost(name); f != nil {
 		c.fault(at, f)
 		return
 	}
-	if name, folded := canonicalHost(host); folded {
+	if folded {
 		c.warn(at, fmt.Sprintf("%s is read as %s", show(host), name), "images of Docker Hub have the host docker.io, whatever a pod says")
 	} else if strings.ToLower(host) != host {
 		c.warn(at, show(host)+" has capital letters", "containerd takes it only for images that are written just so")
@@ -75,7 +76,7 @@ func (c *checker) endpoints(at string, r v1alpha1.Registry) {
 				first[u.String()] = i
 			}
 		}
-		resolves = resolves || len(e.Capabilities) == 0 || c.unread(ep+".capabilities") || slices.Contains(e.Capabilities, v1alpha1.CapabilityResolve)
+		resolves = resolves || len(e.Capabilities) == 0 || c.unread(ep+".capabilities") || c.failed(ep+".capabilities") || slices.Contains(e.Capabilities, v1alpha1.CapabilityResolve)
 	}
 	// With an upstream to fall back to, the tags can be asked there.
 	if len(r.Endpoints) > 0 && !resolves && r.Fallback == v1alpha1.FallbackNone {

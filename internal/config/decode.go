@@ -208,7 +208,16 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path string) {
 	switch v.Kind() {
 	case reflect.String:
 		// A count such as maxUnavailable: 3 is text that looks like a number.
-		if n.Tag != "!!str" && !(n.Tag == "!!int" && v.Type() == reflect.TypeFor[v1alpha1.IntOrPercent]()) {
+		count := v.Type() == reflect.TypeFor[v1alpha1.IntOrPercent]()
+		switch {
+		case n.Tag == "!!str", count && n.Tag == "!!int":
+		case count:
+			d.fail(n, path, "must be a number of nodes or a percentage, not "+kindName(n), "")
+			return
+		case strings.HasSuffix(path, ".dialTimeout"), strings.HasSuffix(path, ".confirmWithin"):
+			d.fail(n, path, "must be a duration, not "+kindName(n), "write the number with its unit, such as 30s")
+			return
+		default:
 			d.fail(n, path, "must be text, not "+kindName(n), "put it in quotes")
 			return
 		}

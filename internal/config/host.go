@@ -71,7 +71,7 @@ func checkRegistryHost(host string) *fault {
 
 var (
 	label    = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
-	allDigit = regexp.MustCompile(`^[0-9.]+$`)
+	allDigit = regexp.MustCompile(`^[0-9.]*[0-9][0-9.]*$`)
 )
 
 // checkHostPort checks host[:port]: a DNS name, an IPv4 address or an IPv6
@@ -111,7 +111,7 @@ func checkHostPort(s string) *fault {
 
 func checkName(whole, host string) *fault {
 	if host == "" {
-		return faultf("%s has no host", show(whole))
+		return faultf("has no host")
 	}
 	if allDigit.MatchString(host) {
 		if _, err := netip.ParseAddr(host); err != nil {

@@ -24,20 +24,18 @@ func fieldsOf(t reflect.Type) []field {
 	return fields
 }
 
-// foreignKeys are words of other tools for what has another name here. They are
-// in the form that plainKey makes.
+// foreignKeys says what other tools' words are here. The keys are in the form
+// that plainKey makes.
 var foreignKeys = map[string]string{
-	"ca":              "tls.caFile",
-	"skipverify":      "tls.insecureSkipVerify",
-	"insecure":        "tls.insecureSkipVerify; http:// in the url makes plain HTTP",
-	"plainhttp":       "url: http://… makes plain HTTP",
-	"mirrors":         "endpoints",
-	"server":          "url, or fallback",
-	"header":          "headers",
-	"user":            "username",
-	"pass":            "password",
-	"timeout":         "dialTimeout",
-	"imagepullsecret": "auth",
+	"ca":         "did you mean tls.caFile?",
+	"skipverify": "did you mean tls.insecureSkipVerify?",
+	"insecure":   "an http:// url makes plain HTTP; tls.insecureSkipVerify accepts any certificate",
+	"plainhttp":  "an http:// url makes plain HTTP",
+	"mirrors":    "did you mean endpoints?",
+	"server":     "write an endpoint's url, and fallback for the rest",
+	"user":       "did you mean username?",
+	"pass":       "did you mean password?",
+	"timeout":    "did you mean dialTimeout?",
 }
 
 // nearestKey suggests a known key for an unknown one: one of the same struct
@@ -58,8 +56,8 @@ func nearestKey(unknown string, t, root reflect.Type) (meant, hint string) {
 	if best != "" {
 		return best, "did you mean " + best + "?"
 	}
-	if word, ok := foreignKeys[plain]; ok {
-		return "", "did you mean " + word + "?"
+	if said, ok := foreignKeys[plain]; ok {
+		return "", said
 	}
 	if places := placesOf(plain, root, ""); len(places) > 0 {
 		return "", "it belongs to " + strings.Join(places, " or ")

@@ -120,7 +120,7 @@ func (c *checker) read(data []byte) (v1alpha1.RegistryConfig, bool) {
 			c.markBroken(c.problems[i].Path)
 		}
 	}
-	return cfg, ours && !d.spoilt[""]
+	return cfg, ours && !d.spoilt[""] && d.nodes <= maxNodes
 }
 
 func gather(opts []Option) options {
