@@ -58,6 +58,9 @@ Exit codes: 0 done · 1 failed, nothing changed · 2 wrong usage or spec ·
 			}
 			pol := policy(l.Rollout, len(fn.targets))
 			if p.Summary.Change > 0 && p.Summary.Refused+p.Summary.Failed <= pol.FailureBudget {
+				if a.output == "human" {
+					_, _ = fmt.Fprintln(a.streams.Out, rolloutText(pol))
+				}
 				if err := a.confirm(yes, fmt.Sprintf("Change %d of %d nodes?", p.Summary.Change, len(fn.targets))); err != nil {
 					return err
 				}
@@ -76,6 +79,15 @@ Exit codes: 0 done · 1 failed, nothing changed · 2 wrong usage or spec ·
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	c.Flags().BoolVar(&noProof, "no-proof", false, "change nodes without a proving pull")
 	return c
+}
+
+// rolloutText says how the run will go about it.
+func rolloutText(p fleet.Policy) string {
+	first := "no canary"
+	if p.Canary > 0 {
+		first = fmt.Sprintf("canary of %d first", p.Canary)
+	}
+	return fmt.Sprintf("Rollout: %s, then waves of %d; failures tolerated: %d; on failure: %s.", first, p.WaveSize, p.FailureBudget, p.OnFailure)
 }
 
 // run drives a fleet with a record, a lock, a progress view and Ctrl-C, and
