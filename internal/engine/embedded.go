@@ -92,10 +92,10 @@ type unpacked struct {
 }
 
 // maxWindow bounds the memory of unpacking; the packer stays below it.
-const maxWindow = 64 << 20
+const maxWindow = 8 << 20
 
 func unpack(f io.ReadCloser) (io.ReadCloser, error) {
-	d, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
+	d, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 	if err != nil {
 		_ = f.Close()
 		return nil, fmt.Errorf("embedded engine: %w", err)

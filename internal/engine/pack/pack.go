@@ -71,7 +71,7 @@ func pack(w io.Writer, b []byte) error {
 	enc, err := zstd.NewWriter(w,
 		zstd.WithEncoderConcurrency(1),
 		zstd.WithEncoderLevel(zstd.SpeedBestCompression),
-		zstd.WithWindowSize(8<<20))
+		zstd.WithWindowSize(1<<20)) // many uploads unpack at once, and each holds a window
 	if err != nil {
 		return err
 	}
