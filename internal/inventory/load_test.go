@@ -32,7 +32,7 @@ func write(t *testing.T, files map[string]string) string {
 	return dir
 }
 
-// names gives NAME=USER@HOST:PORT for each node.
+// names gives the name of each node, in order.
 func names(nodes []Node) []string {
 	var out []string
 	for _, n := range nodes {
