@@ -91,7 +91,7 @@ func (e *editor) winner() string {
 	t := e.t
 	for i := len(t.Files) - 1; i >= 0; i-- {
 		f := &t.Files[i]
-		table := tableFor(t.version(f))
+		table := t.writable(f)
 		if !t.Release.MergesPluginsDeeply() {
 			table = table[:2]
 		} else if _, ok := lookup(f.values, table)["config_path"]; !ok {
@@ -104,11 +104,12 @@ func (e *editor) winner() string {
 	return t.Root
 }
 
-// table is the registry table to write in a file.
+// table is the registry table to write in a file as it is after the edits so far.
 func (e *editor) table(path string) []string {
 	for i := range e.t.Files {
-		if e.t.Files[i].Path == path {
-			return tableFor(e.t.version(&e.t.Files[i]))
+		if f := &e.t.Files[i]; f.Path == path {
+			now := parseFile(path, e.data[path])
+			return e.t.writable(&now)
 		}
 	}
 	return tableFor(newVersion(e.t.Release))
@@ -118,11 +119,13 @@ func (e *editor) table(path string) []string {
 // one in a file of version 3 or 4 wakes up with containerd 2.3.
 func (e *editor) tables(f *File) [][]string {
 	v := e.t.version(f)
-	all := [][]string{tableFor(v)}
-	if v >= 3 {
-		all = append(all, tableFor(2))
+	switch {
+	case v >= 3:
+		return [][]string{tableFor(v), tableFor(2)}
+	case v == 1 && e.t.Release.AtLeast(2, 3, 0):
+		return [][]string{tableFor(1), tableFor(2), tableFor(3)}
 	}
-	return all
+	return [][]string{tableFor(v)}
 }
 
 func (e *editor) dropFrom(f *File) {

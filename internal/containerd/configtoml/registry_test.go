@@ -26,6 +26,9 @@ func TestRegistryHostsDirs(t *testing.T) {
 		{"old table in a file of version 3 is ignored", "2.2.3", "version = 3\n" + v2 + ".registry]\nconfig_path = '/c'\n", nil, "taken for one name"},
 		{"and honoured by 2.3", "2.3.5", "version = 3\n" + v2 + ".registry]\nconfig_path = '/c'\n", []string{"/c"}, ""},
 		{"file without version on 2.0 is not migrated", "2.0.5", v2 + ".registry]\nconfig_path = '/c'\n", nil, "not set"},
+		{"and migrated by 2.3", "2.3.5", v2 + ".registry]\nconfig_path = '/c'\n", []string{"/c"}, ""},
+		{"from the oldest name too", "2.4.2", "[plugins.cri.registry]\nconfig_path = '/c'\n", []string{"/c"}, ""},
+		{"but not in a file of version 4", "2.4.2", "version = 4\n" + v2 + ".registry]\nconfig_path = '/c'\n", nil, "taken for one name"},
 		{"file without version on 1.x is version 1", "1.6.20", "[plugins.cri.registry]\nconfig_path = '/c'\n", []string{"/c"}, ""},
 	}
 	for _, tc := range cases {

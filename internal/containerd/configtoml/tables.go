@@ -1,6 +1,7 @@
 package configtoml
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/pullway/pullway/internal/containerd"
@@ -90,24 +91,21 @@ func (t *Tree) migrated(f *File) map[string]any {
 }
 
 // moveOld returns plugins in which the registry table of an old plugin has moved
-// to the new one, as the CRI plugin's configMigration does.
+// to the new one, as the CRI plugin's configMigration does. A file of version 1
+// goes through the versions one by one, so that an old name of either kind moves
+// (run on 2.3.4 and 2.4.2).
 func moveOld(plugins map[string]any, version int) map[string]any {
 	old := pluginV2
-	if version == 1 {
+	if version == 1 && lookup(plugins, []string{pluginV2}) == nil {
 		old = pluginV1
 	}
 	source := lookup(plugins, []string{old})
 	if source == nil {
 		return plugins
 	}
-	out := map[string]any{}
-	for k, v := range plugins {
-		out[k] = v
-	}
+	out := maps.Clone(plugins)
 	images := map[string]any{}
-	for k, v := range lookup(plugins, []string{pluginV3}) {
-		images[k] = v
-	}
+	maps.Copy(images, lookup(plugins, []string{pluginV3}))
 	for _, key := range []string{"registry", "max_concurrent_downloads", "image_pull_with_sync_fs"} {
 		if v, ok := source[key]; ok {
 			images[key] = v
@@ -125,6 +123,21 @@ func moveOld(plugins map[string]any, version int) map[string]any {
 	}
 	out[pluginV3] = images
 	return out
+}
+
+// writable is the registry table of a file that counts, as the file is now: from
+// 2.3 on an old one that is there takes the place of the new one.
+func (t *Tree) writable(f *File) []string {
+	v := t.version(f)
+	if t.Release.AtLeast(2, 3, 0) && v <= 3 {
+		for _, old := range []int{2, 1} {
+			if (old == 2 || v == 1) && lookup(f.values, tableFor(old)) != nil {
+				return tableFor(old)
+			}
+		}
+		return tableFor(3)
+	}
+	return tableFor(v)
 }
 
 // plugins merges the plugin tables of all files by the release's rules.
@@ -147,10 +160,7 @@ func (t *Tree) plugins() map[string]any {
 }
 
 func merge(into, from map[string]any) map[string]any {
-	out := map[string]any{}
-	for k, v := range into {
-		out[k] = v
-	}
+	out := maps.Clone(into)
 	for k, v := range from {
 		a, okA := out[k].(map[string]any)
 		b, okB := v.(map[string]any)
