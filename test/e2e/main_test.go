@@ -1,0 +1,43 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// pullway is the path of the command line under test, with its engines inside.
+var pullway string
+
+func TestMain(m *testing.M) {
+	code, err := runAll(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func runAll(m *testing.M) (int, error) {
+	dir, err := os.MkdirTemp("", "pullway-e2e-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
+	pullway = filepath.Join(dir, "pullway")
+	for _, args := range [][]string{
+		{"run", "./internal/engine/pack"},
+		{"build", "-o", pullway, "./cmd/pullway"},
+	} {
+		cmd := exec.Command("go", args...)
+		cmd.Dir = filepath.Join("..", "..")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return 0, fmt.Errorf("go %v: %w: %s", args, err, out)
+		}
+	}
+	return m.Run(), nil
+}
