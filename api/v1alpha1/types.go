@@ -61,7 +61,8 @@ type Registry struct {
 	// https://registry-1.docker.io).
 	Endpoints []Endpoint `json:"endpoints,omitempty"`
 	// Fallback says what happens when no endpoint can serve an image: "upstream"
-	// asks the registry that the host names, "none" fails the pull. containerd itself falls back even when nobody asked for it.
+	// asks the registry that the host names, "none" fails the pull. containerd
+	// itself falls back even when nobody asked for it.
 	// Default: none when every endpoint is the host itself, upstream when the
 	// host is mirrored.
 	Fallback Fallback `json:"fallback,omitempty"`
