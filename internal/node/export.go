@@ -144,23 +144,16 @@ func (x *exporter) certificate(dir, name string) []byte {
 // legacy adds what mirrors and tls tables say, through the same conversion that
 // a plan uses.
 func (x *exporter) legacy() {
-	var mirrors []hoststoml.LegacyMirror
 	source := map[string]string{}
-	for _, m := range x.registry.Mirrors {
-		mirrors = append(mirrors, hoststoml.LegacyMirror{Host: m.Host, Endpoints: m.Endpoints})
-		source[hoststoml.DirName(m.Host)] = fmt.Sprintf("%s:%d", m.At.File, m.At.Line)
-	}
-	var tls []hoststoml.LegacyTLS
 	for _, c := range x.registry.Configs {
 		if c.TLS != nil {
-			tls = append(tls, hoststoml.LegacyTLS{Host: c.Host, CAFile: c.TLS.CAFile, CertFile: c.TLS.CertFile,
-				KeyFile: c.TLS.KeyFile, InsecureSkipVerify: c.TLS.InsecureSkipVerify})
-			if name := hoststoml.DirName(c.Host); source[name] == "" {
-				source[name] = fmt.Sprintf("%s:%d", c.At.File, c.At.Line)
-			}
+			source[hoststoml.DirName(c.Host)] = fmt.Sprintf("%s:%d", c.At.File, c.At.Line)
 		}
 	}
-	dirs, problems := hoststoml.FromLegacy(mirrors, tls, x.release)
+	for _, m := range x.registry.Mirrors {
+		source[hoststoml.DirName(m.Host)] = fmt.Sprintf("%s:%d", m.At.File, m.At.Line)
+	}
+	dirs, problems := plan.LegacyDirectories(x.registry, x.release)
 	for _, p := range problems {
 		x.warn(p.ID, p.Hint, "%s", p.Text)
 	}

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/pullway/pullway/internal/containerd"
+	"github.com/pullway/pullway/internal/containerd/configtoml"
 	"github.com/pullway/pullway/internal/containerd/hoststoml"
 )
 
@@ -74,19 +76,7 @@ func (b *builder) cannotRender(host string, err error) {
 // migrated carries legacy mirrors and tls tables over to host directories, for
 // the registries that the spec does not name.
 func (b *builder) migrated() []wantedDir {
-	r := b.o.Tree.Registry()
-	var mirrors []hoststoml.LegacyMirror
-	for _, m := range r.Mirrors {
-		mirrors = append(mirrors, hoststoml.LegacyMirror{Host: m.Host, Endpoints: m.Endpoints})
-	}
-	var tls []hoststoml.LegacyTLS
-	for _, c := range r.Configs {
-		if c.TLS != nil {
-			tls = append(tls, hoststoml.LegacyTLS{Host: c.Host, CAFile: c.TLS.CAFile, CertFile: c.TLS.CertFile,
-				KeyFile: c.TLS.KeyFile, InsecureSkipVerify: c.TLS.InsecureSkipVerify})
-		}
-	}
-	dirs, problems := hoststoml.FromLegacy(mirrors, tls, b.o.Release)
+	dirs, problems := LegacyDirectories(b.o.Tree.Registry(), b.o.Release)
 	for _, p := range problems {
 		b.warn(p.ID, p.Hint, "%s", p.Text)
 	}
@@ -103,11 +93,29 @@ func (b *builder) migrated() []wantedDir {
 		all = append(all, wantedDir{name: d.Name, files: files, migrated: true,
 			reason: "keeps what " + b.o.ConfigFile + " says of " + d.Name + " in its mirrors and tls tables"})
 	}
-	return append(all, b.migratedEarlier(all)...)
+	b.migratedEarlier(all)
+	return all
+}
+
+// LegacyDirectories are the host directories that do what the deprecated mirrors
+// and tls tables of a configuration do; see hoststoml.FromLegacy.
+func LegacyDirectories(r configtoml.Registry, rel containerd.Release) ([]hoststoml.Directory, []hoststoml.Problem) {
+	var mirrors []hoststoml.LegacyMirror
+	for _, m := range r.Mirrors {
+		mirrors = append(mirrors, hoststoml.LegacyMirror{Host: m.Host, Endpoints: m.Endpoints})
+	}
+	var tls []hoststoml.LegacyTLS
+	for _, c := range r.Configs {
+		if c.TLS != nil {
+			tls = append(tls, hoststoml.LegacyTLS{Host: c.Host, CAFile: c.TLS.CAFile, CertFile: c.TLS.CertFile,
+				KeyFile: c.TLS.KeyFile, InsecureSkipVerify: c.TLS.InsecureSkipVerify})
+		}
+	}
+	return hoststoml.FromLegacy(mirrors, tls, rel)
 }
 
 // migratedEarlier keeps the host directories of an earlier migration as they are.
-func (b *builder) migratedEarlier(now []wantedDir) (kept []wantedDir) {
+func (b *builder) migratedEarlier(now []wantedDir) {
 	for _, owned := range b.o.Manifest.Files {
 		name := filepath.Base(filepath.Dir(owned.Path))
 		known := slices.ContainsFunc(now, func(w wantedDir) bool { return w.name == name })
@@ -116,7 +124,6 @@ func (b *builder) migratedEarlier(now []wantedDir) (kept []wantedDir) {
 			b.wanted[name] = true
 		}
 	}
-	return nil
 }
 
 // compare adds the changes that bring one host directory to what is wanted.

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 
@@ -23,26 +24,42 @@ func (a *asker) manifest(ctx context.Context, i Image, authorization secret.Valu
 func scope(i Image) string { return "repository:" + i.Path + ":pull" }
 
 // anonymous asks for a manifest as a client without a credential does, with a
-// token for nobody if need be. first is the answer to the request without one.
-func (a *asker) anonymous(ctx context.Context, i Image) (last, first *reply, err error) {
-	first, err = a.manifest(ctx, i, secret.Value{})
+// token for nobody if need be.
+func (a *asker) anonymous(ctx context.Context, i Image) (*reply, error) {
+	r, err := a.manifest(ctx, i, secret.Value{})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if _, _, ok := a.bearer(first); !ok || first.status != http.StatusUnauthorized {
-		a.open = a.open || first.status == http.StatusOK
-		return first, first, nil
+	if _, _, ok := a.bearer(r); !ok || r.status != http.StatusUnauthorized {
+		return r, nil
 	}
-	token, err := a.token(ctx, first, scope(i), secret.Value{})
+	token, err := a.token(ctx, r, scope(i), secret.Value{})
 	if err != nil {
-		return nil, first, err
+		return nil, err
 	}
-	last, err = a.manifest(ctx, i, token)
-	return last, first, err
+	return a.manifest(ctx, i, token)
+}
+
+// tryAnonymously finds out whether a credential is needed for an image. Silence
+// of the token service leaves it open: containerd may do without.
+func (a *asker) tryAnonymously(ctx context.Context, i Image) error {
+	r, err := a.anonymous(ctx, i)
+	var e *Error
+	switch {
+	case ctx.Err() != nil:
+		return err
+	case err != nil:
+		a.needed = errors.As(err, &e) && e.Kind == BadCredential
+	case r.status == http.StatusOK:
+		a.answer.Public = !r.html()
+	default:
+		a.needed = r.status < http.StatusInternalServerError && r.status != http.StatusTooManyRequests
+	}
+	return nil
 }
 
 func (a *asker) readAnonymously(ctx context.Context, i Image, first bool) error {
-	r, _, err := a.anonymous(ctx, i)
+	r, err := a.anonymous(ctx, i)
 	if err != nil {
 		return err
 	}
@@ -77,7 +94,7 @@ func (a *asker) readAuthorized(ctx context.Context, i Image, first bool) error {
 	if a.answer.Accepts != config.AcceptsToken {
 		a.answer.Accepts = by
 	}
-	if first && !a.answer.Public && a.answer.Credential == CredentialUnknown {
+	if first && a.needed && a.answer.Credential == CredentialUnknown {
 		a.answer.Credential = CredentialOK // what anonymous clients do not get
 	}
 	return nil

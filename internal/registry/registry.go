@@ -93,6 +93,7 @@ type asker struct {
 	timeout   time.Duration
 	basic     secret.Value // the Authorization header; empty for none
 	open      bool         // the API's root needs no credential, so it proves none
+	needed    bool         // the first image is not to be had without a credential
 	realm     *url.URL     // the token service the registry named first
 }
 
@@ -138,10 +139,7 @@ func (a *asker) all(ctx context.Context, images []Image) error {
 		return err
 	}
 	if len(images) > 0 && !a.basic.IsZero() {
-		// Whatever keeps an anonymous client out keeps no one else out.
-		if r, _, err := a.anonymous(ctx, images[0]); err == nil {
-			a.answer.Public = r.status == http.StatusOK && !r.html()
-		} else if ctx.Err() != nil {
+		if err := a.tryAnonymously(ctx, images[0]); err != nil {
 			return err
 		}
 	}
