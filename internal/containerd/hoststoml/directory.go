@@ -123,6 +123,9 @@ func withUpstream(host string, hosts []Host) Document {
 		all := up.Capabilities
 		up = hosts[i]
 		up.Capabilities = all
+	} else if i = slices.IndexFunc(hosts, func(h Host) bool { return sameServer(h, up) }); i >= 0 {
+		// Another path of the same server: its certificate is the same too.
+		up.CA, up.Client, up.SkipVerify = hosts[i].CA, hosts[i].Client, hosts[i].SkipVerify
 	}
 	doc := Document{Server: up.URL, Root: up, Hosts: hosts}
 	doc.Root.URL = ""
@@ -133,6 +136,12 @@ func sameTarget(a, b Host) bool {
 	ta, okA := targetOf(a.URL, a.OverridePath)
 	tb, okB := targetOf(b.URL, b.OverridePath)
 	return okA && okB && ta.same(tb)
+}
+
+func sameServer(a, b Host) bool {
+	ta, okA := targetOf(a.URL, a.OverridePath)
+	tb, okB := targetOf(b.URL, b.OverridePath)
+	return okA && okB && ta.scheme == tb.scheme && ta.dial() == tb.dial()
 }
 
 // endpoint turns one endpoint into an entry and adds its files to d.

@@ -85,12 +85,11 @@ func (p *parser) tls(n *node, text string, t target, h *Host) {
 
 // twins finds a host that comes again as server with other TLS keys.
 func (p *parser) twins(n *node, h *Host, doc *Document) {
-	a, okA := targetOf(h.URL, h.OverridePath)
-	b, okB := targetOf(doc.Server, doc.Root.OverridePath)
-	if !okA || !okB || a.host == "" || a.scheme != b.scheme || a.dial() != b.dial() {
+	root := doc.Root
+	root.URL = doc.Server
+	if t, ok := targetOf(h.URL, h.OverridePath); !ok || t.host == "" || !sameServer(*h, root) {
 		return
 	}
-	root := doc.Root
 	if !reflect.DeepEqual(h.CA, root.CA) || !reflect.DeepEqual(h.Client, root.Client) || !reflect.DeepEqual(h.SkipVerify, root.SkipVerify) {
 		p.at(n, "HST012", "repeat ca, client and skip_verify above the first [host] line", "host %q is the server too, which is tried again with other TLS keys and hides the real error", shown(h.URL))
 	}
@@ -121,8 +120,8 @@ func headerNames(h *Host) []string {
 	return all
 }
 
-// sortProblems puts them into file order, those without a place last.
-func sortProblems(all []Problem) {
+// sortProblems puts them into file order, those without a place last, each once.
+func sortProblems(all []Problem) []Problem {
 	key := func(p Problem) int {
 		if p.Line == 0 {
 			return 1 << 30
@@ -135,4 +134,5 @@ func sortProblems(all []Problem) {
 		}
 		return a.Column - b.Column
 	})
+	return slices.Compact(all)
 }

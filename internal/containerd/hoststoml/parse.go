@@ -1,6 +1,7 @@
 package hoststoml
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -28,9 +29,10 @@ type parser struct {
 // Release is taken for the oldest. Problems are in file order, those of the
 // whole file last.
 //
-// Syntax is judged by the TOML library of containerd 2.4 plus the known
-// differences of the older one in 1.x; rare differences between the two in
-// dates and numbers, which no key of the file uses, are not told.
+// Syntax is judged by the TOML library of containerd 2.4, plus what is told
+// apart here of the older one in 1.x. Not told: a date on its own, the escapes
+// \e and \xHH, and a comma at the end of an inline table, which discard the file
+// on 1.x; and a few slips that 1.x lets pass, such as a lone carriage return.
 func Parse(data []byte, rel containerd.Release) (*Document, []Problem) {
 	p := &parser{rel: rel}
 	doc := &Document{}
@@ -42,6 +44,10 @@ func Parse(data []byte, rel containerd.Release) (*Document, []Problem) {
 		p.add(Problem{ID: "HST002", Text: fmt.Sprintf("the file has %d bytes, more than the %d that are looked at", len(data), MaxSize)})
 		return doc, p.problems
 	}
+	if text, found := bytes.CutPrefix(data, []byte("\ufeff")); found && !rel.AtLeast(2, 0, 0) {
+		data = text // the older library skips it, the newer one takes it for a bad key
+		p.add(Problem{ID: "HST002", Line: 1, Column: 1, Text: "the file starts with a byte order mark, over which containerd 2.x discards it", Hint: "save it as UTF-8 without byte order mark"})
+	}
 	var any map[string]any
 	if err := toml.Unmarshal(data, &any); err != nil {
 		p.add(syntaxProblem(err))
@@ -50,8 +56,7 @@ func Parse(data []byte, rel containerd.Release) (*Document, []Problem) {
 	p.tree = newTree(data)
 	p.document(doc)
 	p.judge(doc)
-	sortProblems(p.problems)
-	return doc, p.problems
+	return doc, sortProblems(p.problems)
 }
 
 // syntaxProblem keeps only the place of a syntax error: the library's text may
@@ -118,8 +123,9 @@ func (p *parser) hosts(doc *Document, hosts *node) {
 		scalars++
 		p.discard(n, "HST002", "keys of the server stand above the first [host] line", "%q under [host] is not a table", shown(n.key))
 	}
+	unread := p.unreadableNames()
 	if scalars > 0 {
-		if len(hosts.children) > 1 && !p.rel.AtLeast(2, 0, 0) {
+		if len(hosts.children) > 1 && !p.rel.AtLeast(2, 0, 0) && !unread {
 			p.at(hosts, "HST027", "remove the keys that stand directly under [host]", "containerd %s crashes while it sorts the entries under [host], because not all of them are tables", p.rel)
 		}
 		return
@@ -133,6 +139,21 @@ func (p *parser) hosts(doc *Document, hosts *node) {
 	}
 }
 
+// unreadableNames finds table lines over which the TOML library of 1.x stumbles:
+// it ends the name at the first bracket, and does not undo escapes.
+func (p *parser) unreadableNames() (found bool) {
+	if p.rel.AtLeast(2, 0, 0) {
+		return false
+	}
+	for _, t := range p.tree.tables {
+		if strings.ContainsAny(t.raw, `[]\`) {
+			found = true
+			p.add(Problem{ID: "HST025", Line: t.line, Column: t.col, Text: fmt.Sprintf("containerd %s cannot read brackets or escapes in the name of a table: the whole file is discarded", p.rel), Hint: "use a host name in place of the IPv6 address", Discards: true})
+		}
+	}
+	return found
+}
+
 // order returns the host tables as the release tries them. 1.x sorts all of
 // them by line; 2.x goes by [host."URL"] lines only, and takes one that comes
 // back after another for one more.
@@ -141,9 +162,6 @@ func (p *parser) order(hosts *node) []*node {
 	for _, t := range p.tree.tables {
 		if t.parts[0] != "host" || len(t.parts) < 2 {
 			continue
-		}
-		if !p.rel.AtLeast(2, 0, 0) && strings.ContainsAny(t.raw, `[]\`) {
-			p.add(Problem{ID: "HST025", Line: t.line, Column: t.col, Text: fmt.Sprintf("containerd %s cannot read brackets or escapes in the name of a table: the whole file is discarded", p.rel), Hint: "use a host name in place of the IPv6 address", Discards: true})
 		}
 		if t.parts[1] == last {
 			continue
@@ -161,7 +179,7 @@ func (p *parser) order(hosts *node) []*node {
 	}
 	for _, n := range hosts.children {
 		if !seen[n.key] {
-			p.at(n, "HST023", `write it as [host."URL"]`, "host %q is not written as a table of its own: containerd 2.x ignores it, 1.x tries it", shown(n.key))
+			p.at(n, "HST023", `write it as [host."URL"]`, "host %q is not written as a table of its own: containerd 2.x ignores it, 1.x tries it in no fixed place", shown(n.key))
 		}
 	}
 	if p.rel.AtLeast(2, 0, 0) {

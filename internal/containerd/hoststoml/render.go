@@ -2,6 +2,7 @@ package hoststoml
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -43,6 +44,9 @@ func (d Directory) Render(rel containerd.Release) ([]Rendered, error) {
 		h := &doc.Hosts[i]
 		if !rel.AtLeast(2, 0, 0) && strings.ContainsAny(h.URL, `[]"\`) {
 			return nil, &Error{Text: fmt.Sprintf("containerd %s cannot read endpoint %q as one of several: it takes no brackets in the name of a table", rel, shown(h.URL)), Hint: "use a host name in place of the IPv6 address, or upgrade to 2.0"}
+		}
+		if slices.ContainsFunc(doc.Hosts[:i], func(o Host) bool { return o.URL == h.URL }) {
+			return nil, &Error{Text: fmt.Sprintf("endpoint %q is listed twice", shown(h.URL)), Hint: "remove one of them"}
 		}
 		table := "host." + quote(h.URL)
 		fmt.Fprintf(&b, "\n[%s]\n", table)
