@@ -7,11 +7,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pullway/pullway/internal/fleet"
+	"github.com/pullway/pullway/internal/protocol"
 )
 
 func (a *app) rollbackCommand() *cobra.Command {
 	var nodes nodeFlags
-	var yes bool
+	var yes, force bool
 	c := &cobra.Command{
 		Use:   "rollback [RUN]",
 		Short: "Undo a run: every byte, mode and owner as before",
@@ -45,11 +46,13 @@ told. A rollback is a run of its own, with its own record and backup.`,
 			pol.Canary = 0 // what is put back worked before
 			return a.run(cmd.Context(), fn, fleet.Run{Command: "rollback", Name: old.Name, SpecDigest: old.SpecDigest, Policy: pol},
 				func(ctx context.Context, d *fleet.Driver, o fleet.Options) (*fleet.Run, error) {
+					o.Request = protocol.Request{Force: force}
 					return d.Rollback(ctx, o, old)
 				})
 		},
 	}
 	nodes.register(c)
+	c.Flags().BoolVar(&force, "force", false, "undo also what repaired a node whose CRI was not healthy before")
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	return c
 }

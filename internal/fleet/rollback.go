@@ -57,7 +57,8 @@ func (r *run) putBack(ctx context.Context, i int, n NodeRun, was Phase) update {
 	}
 	req := protocol.Request{
 		Version: protocol.Version, Op: protocol.OpRollback, Run: r.rec.ID, Target: r.rec.ID,
-		Force: r.request.Force, ConfirmWithin: r.rec.Policy.ConfirmWithin,
+		// A node goes back to what it was, well or not.
+		Force: true, ConfirmWithin: r.rec.Policy.ConfirmWithin,
 	}
 	reply, err := conn.Do(ctx, req, r.listen(ctx, i, &n))
 	if err != nil {

@@ -51,7 +51,7 @@ func (e *Engine) apply(ctx context.Context, req protocol.Request) (*protocol.Rep
 
 func (e *Engine) newRecord(req protocol.Request, o *observation) *Record {
 	r := &Record{ID: newID(e.now()), Run: req.Run, Op: req.Op, Started: e.now(), ConfigFile: o.ConfigFile,
-		Address: o.address, Before: o.Manifest}
+		Address: o.address, Before: o.Manifest, Unwell: o.baseline == nil}
 	if req.Desired != nil {
 		r.Name = req.Desired.Desired.Name
 	}
@@ -129,12 +129,17 @@ func (e *Engine) rollback(ctx context.Context, req protocol.Request) (*protocol.
 	if target == nil {
 		return &protocol.Reply{Result: &protocol.Result{Outcome: protocol.OutcomeUnchanged}}, nil
 	}
+	if target.Unwell && target.Restart && !req.Force {
+		return refused, &protocol.Error{Kind: protocol.ErrRefused, Text: fmt.Sprintf("CRI was not healthy on this node before run %s, and undoing it brings that back", target.Run),
+			Hint: "leave it as it is, or undo it all the same by --force"}
+	}
 	if err := e.store.loadBackup(target); err != nil {
 		return refused, err
 	}
 	r := e.newRecord(req, o)
 	r.Name, r.Restart, r.After = target.Before.Name, target.Restart, target.Before
 	t := e.transaction(o, r)
+	t.toUnwell = target.Unwell
 	if err := reverseItems(r, target, o.HostsDir); err != nil {
 		return refused, err
 	}

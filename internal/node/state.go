@@ -76,6 +76,8 @@ type Record struct {
 	MadeDirs []string `json:"madeDirs,omitempty"`
 	// Restart tells that the change needs one, and so does its undo.
 	Restart bool `json:"restart,omitempty"`
+	// Unwell tells that CRI was not healthy before, so an undo brings that back.
+	Unwell bool `json:"unwell,omitempty"`
 	// ConfigFile is the daemon's root configuration file.
 	ConfigFile string `json:"configFile"`
 	// Address of the containerd socket, for the health check of a recovery.

@@ -358,3 +358,20 @@ func TestTransactionSurvivesEveryCrash(t *testing.T) {
 		}
 	}
 }
+
+func TestTransactionBackToAnUnwellNode(t *testing.T) {
+	b := newBench(t)
+	b.cri.unhealthyAfter = b.daemon
+	tx := b.transaction(nil)
+	tx.prove, tx.toUnwell = nil, true
+	res, err := tx.run(t.Context())
+	if err != nil || res.Outcome != protocol.OutcomeApplied || !res.Restarted {
+		t.Fatalf("run = %+v, %v", res, err)
+	}
+	if len(res.Warnings) != 1 || res.Warnings[0].ID != "unwell" {
+		t.Errorf("warnings %+v, want the one that CRI is not healthy", res.Warnings)
+	}
+	if d := b.isNew(); d != "" {
+		t.Error(d)
+	}
+}
