@@ -23,6 +23,7 @@ func (a *app) applyCommand() *cobra.Command {
 	var nodes nodeFlags
 	var change changeFlags
 	var yes, noProof bool
+	var planFile string
 	c := &cobra.Command{
 		Use:   "apply",
 		Short: "Change the nodes in waves, prove each with a real pull, put back what fails",
@@ -37,7 +38,9 @@ Exit codes: 0 done · 1 failed, nothing changed · 2 wrong usage or spec ·
 4 failed and rolled back · 5 rollback failed, hands needed · 6 stopped part-way.`,
 		Example: `  pullway apply -f pullway.yaml -i inventory/mycluster/hosts.yaml
   pullway apply -f pullway.yaml -i hosts.yaml --limit node1 --yes
-  pullway apply -f pullway.yaml --local --yes`,
+  pullway apply -f pullway.yaml --local --yes
+  pullway plan -f pullway.yaml -i hosts.yaml -o json > plan.json   # review it, then
+  pullway apply -f pullway.yaml -i hosts.yaml --plan plan.json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
@@ -49,6 +52,11 @@ Exit codes: 0 done · 1 failed, nothing changed · 2 wrong usage or spec ·
 				return err
 			}
 			defer plans.Close() //nolint:errcheck // Apply has closed them; this is for the ways out before
+			if planFile != "" {
+				if err := matchPlan(planFile, l, plans.Nodes); err != nil {
+					return err
+				}
+			}
 			p := report.NewPlan(l.Desired.Name, l.Digest, plans.Nodes)
 			if p.Summary.Change > 0 && len(l.Desired.VerifyImages) == 0 && !noProof {
 				return usage(errors.New("the specification names no image that could prove the change"), "add one under spec.verify.images, or go without a proof by --no-proof")
@@ -77,6 +85,8 @@ Exit codes: 0 done · 1 failed, nothing changed · 2 wrong usage or spec ·
 	nodes.register(c)
 	change.register(c)
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	c.Flags().StringVar(&planFile, "plan", "", "carry out only this plan, saved by plan -o json; refuse when anything changed since")
+	_ = c.MarkFlagFilename("plan", "json")
 	c.Flags().BoolVar(&noProof, "no-proof", false, "change nodes without a proving pull")
 	return c
 }
