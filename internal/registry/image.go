@@ -120,6 +120,9 @@ func (a *asker) verdict(r *reply, i Image) error {
 	case http.StatusNotFound:
 		return a.fail(MissingImage, hintMissing, "has no image %q", name)
 	case http.StatusForbidden:
+		if a.basic.IsZero() {
+			return a.fail(BadCredential, hintLogin, "does not give %q without a user name and password", name)
+		}
 		return a.fail(NoRights, "give the account the right to pull it", "does not let this account read %q", name)
 	case http.StatusUnauthorized:
 	default:
