@@ -44,9 +44,11 @@ func (n *Node) ExecArgs(argv ...string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	// env goes to the node's top folder: nsenter's own --wd is opened before it enters,
+	// and would leave the command, with its relative paths, in this machine's.
 	in := []string{
-		"nsenter", "--target", strconv.Itoa(pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd=/", "--",
-		"env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8",
+		"nsenter", "--target", strconv.Itoa(pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--",
+		"env", "-i", "--chdir=/", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8",
 	}
 	return append(in, argv...), nil
 }

@@ -203,6 +203,12 @@ func TestFaults(t *testing.T) {
 		t.Fatalf("tree lacks config.toml: %v", before)
 	}
 
+	hostname, err := n.Exec(ctx, "cat etc/hostname")
+	must(err)
+	if hostname != "node1\n" {
+		t.Fatalf("a relative path leads to the hostname %q: not into the node", hostname)
+	}
+
 	must(n.ReadOnly(ctx, "/etc"))
 	fails("wrote to a read-only /etc", write(1))
 	must(n.Writable(ctx, "/etc"))
