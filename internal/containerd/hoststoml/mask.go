@@ -37,6 +37,9 @@ type masker struct {
 	// closed is true from a header table, an unknown table or a value that may go
 	// on over several lines, up to the next table that is known.
 	closed bool
+	// doubt is true from any line that was hidden, up to the next table: comments
+	// behind it may be a part of what was hidden.
+	doubt bool
 	// inList is true inside a list of file names that was opened on a line before.
 	inList bool
 }
@@ -51,6 +54,8 @@ var (
 	itemRE = regexp.MustCompile(`^\s*\[?\s*(?:["'][A-Za-z0-9_./-]{0,200}["']\s*,?\s*){0,2}\]?\s*,?\s*$`)
 	// Names whose value is not shown, and which may be shown themselves.
 	hiddenRE = regexp.MustCompile(`^\s*(?:(?i:authorization|proxy-authorization|cookie|user-agent|accept|x-[a-z-]{1,40})|server|capabilities|ca|client|skip_verify|override_path|dial_timeout|username|password|auth|header)\s*=\s*`)
+	// Names of keys and tables that hold credentials.
+	credentialRE = regexp.MustCompile(`(?i)header|auth|passw|secret|token|credential|api[-_]?key|cookie`)
 	// A credential in the place of a harmless value.
 	schemeRE = regexp.MustCompile(`(?i)\b(?:basic|bearer)\s|"""|'''`)
 	// Words and runs of letters that make a comment or an item look like a credential.
@@ -63,13 +68,14 @@ func (m *masker) line(s string) string {
 	case trimmed == "" || trimmed == header:
 		return s
 	case strings.HasPrefix(trimmed, "#"):
-		if m.closed || m.inList || strings.ContainsAny(trimmed, "=@:") || suspectRE.MatchString(trimmed) {
+		if m.closed || m.doubt || m.inList || strings.ContainsAny(trimmed, "=@:") || suspectRE.MatchString(trimmed) {
+			m.doubt = true
 			return "# " + secret.Mask
 		}
 		return s
 	}
 	if t := tableRE.FindStringSubmatch(s); t != nil {
-		m.inList, m.closed = false, strings.HasSuffix(t[1], "header")
+		m.inList, m.doubt, m.closed = false, false, strings.HasSuffix(t[1], "header")
 		if t[2] != "" {
 			return strings.TrimSuffix(s, t[2]) + "# " + secret.Mask
 		}
@@ -88,12 +94,19 @@ func (m *masker) line(s string) string {
 		m.inList = strings.Count(s, "[") > strings.Count(s, "]")
 		return s
 	}
+	m.doubt = true
 	name := hiddenRE.FindString(s)
 	value := s[len(name):]
-	if schemeRE.MatchString(value) || strings.Count(value, "[") > strings.Count(value, "]") || strings.Count(value, "{") > strings.Count(value, "}") {
+	if schemeRE.MatchString(value) || unfinished(value) {
 		m.closed = true
 	}
 	return name + secret.Mask
+}
+
+// unfinished reports whether a value may go on in the next line.
+func unfinished(value string) bool {
+	return strings.Count(value, "[") > strings.Count(value, "]") || strings.Count(value, "{") > strings.Count(value, "}") ||
+		strings.Count(value, `"`)%2 == 1 || strings.Count(value, "'")%2 == 1
 }
 
 func holds(s string, secrets []string) bool {
@@ -116,16 +129,17 @@ func headerValues(data []byte) []string {
 		return nil
 	}
 	var all []string
-	var walk func(v any, inside bool)
-	walk = func(v any, inside bool) {
+	var walk func(v any, parent string, inside bool)
+	walk = func(v any, parent string, inside bool) {
 		switch v := v.(type) {
 		case map[string]any:
 			for k, c := range v {
-				walk(c, inside || strings.EqualFold(k, "header") || suspectRE.MatchString(k) || strings.EqualFold(k, "auth"))
+				// A key under host is a URL, whatever words are in it.
+				walk(c, k, inside || (parent != "host" && credentialRE.MatchString(k)))
 			}
 		case []any:
 			for _, c := range v {
-				walk(c, inside)
+				walk(c, parent, inside)
 			}
 		case string:
 			if !inside {
@@ -138,6 +152,6 @@ func headerValues(data []byte) []string {
 			}
 		}
 	}
-	walk(root, false)
+	walk(root, "", false)
 	return all
 }
