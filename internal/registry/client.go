@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/pullway/pullway/internal/config"
@@ -32,7 +33,9 @@ const manifestTypes = "application/vnd.oci.image.index.v1+json, application/vnd.
 // transport is made as containerd makes it of a host entry: the system's
 // authorities and the endpoint's, its client certificate, HTTP/1.1 or as the
 // server likes.
-func transport(ep config.Endpoint, opt Options) (*http.Transport, error) {
+//
+// asked is set once a server asks for a client certificate.
+func transport(ep config.Endpoint, opt Options, asked *atomic.Bool) (*http.Transport, error) {
 	t := &tls.Config{InsecureSkipVerify: ep.InsecureSkipVerify} //nolint:gosec // the spec asks for it, and Validate warns
 	if len(ep.CA) > 0 {
 		pool, err := x509.SystemCertPool()
@@ -44,13 +47,21 @@ func transport(ep config.Endpoint, opt Options) (*http.Transport, error) {
 		}
 		t.RootCAs = pool
 	}
+	var pair tls.Certificate
 	if len(ep.Cert) > 0 {
-		pair, err := tls.X509KeyPair(ep.Cert, []byte(ep.Key.Reveal()))
+		var err error
+		pair, err = tls.X509KeyPair(ep.Cert, []byte(ep.Key.Reveal()))
 		if err != nil {
 			// The parser's own text could say something of the key.
 			return nil, errors.New("the client certificate and its key do not make a pair")
 		}
-		t.Certificates = []tls.Certificate{pair}
+	}
+	t.GetClientCertificate = func(r *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		asked.Store(true)
+		if len(pair.Certificate) > 0 && r.SupportsCertificate(&pair) == nil {
+			return &pair, nil
+		}
+		return &tls.Certificate{}, nil
 	}
 	dial := opt.Timeout
 	if ep.DialTimeout > 0 {

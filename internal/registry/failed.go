@@ -14,9 +14,10 @@ import (
 )
 
 const (
-	hintURL   = "check host, port and path of the endpoint's url"
-	hintHTTPS = "write https:// in the endpoint's url"
-	hintHTTP  = "write http:// in the endpoint's url, if plain HTTP is meant"
+	hintURL        = "check host, port and path of the endpoint's url"
+	hintHTTPS      = "write https:// in the endpoint's url"
+	hintClientCert = "give a client certificate that the server accepts as tls.certFile and tls.keyFile"
+	hintHTTP       = "write http:// in the endpoint's url, if plain HTTP is meant"
 )
 
 // failed turns an error of the network into words. at is the address that was
@@ -36,7 +37,7 @@ func (a *asker) failed(err error, at *url.URL) *Error {
 }
 
 func (a *asker) explain(err error, at *url.URL) (kind Kind, text, hint string) {
-	if kind, text, hint = explainCertificate(err, at); kind != "" {
+	if kind, text, hint = explainCertificate(err, at, a.asked.Load()); kind != "" {
 		return kind, text, hint
 	}
 	if kind, text, hint = explainProtocol(err); kind != "" {
@@ -66,7 +67,7 @@ func (a *asker) explain(err error, at *url.URL) (kind Kind, text, hint string) {
 	return Other, err.Error(), ""
 }
 
-func explainCertificate(err error, at *url.URL) (kind Kind, text, hint string) {
+func explainCertificate(err error, at *url.URL, asked bool) (kind Kind, text, hint string) {
 	var unknown x509.UnknownAuthorityError
 	var name x509.HostnameError
 	var invalid x509.CertificateInvalidError
@@ -84,13 +85,15 @@ func explainCertificate(err error, at *url.URL) (kind Kind, text, hint string) {
 	case errors.As(err, &invalid):
 		return UnknownCA, "the certificate cannot be used: " + invalid.Error(), "check the certificate and its authority"
 	}
-	// What the other side says in an alert is no typed error (Go 1.26).
-	text = err.Error()
-	for _, alert := range []string{"tls: certificate required", "tls: bad certificate", "tls: unknown certificate", "tls: expired certificate",
-		"tls: access denied", "tls: unsupported certificate", "tls: revoked certificate"} {
-		if strings.Contains(text, "remote error: "+alert) {
-			return ClientCert, "the server does not accept the client: " + alert, "give the client certificate it asks for as tls.certFile and tls.keyFile"
-		}
+	// What the other side says in an alert is no typed error (Go 1.26). Up to TLS
+	// 1.2 a missing client certificate is a mere "handshake failure", so it counts
+	// whether one was asked for.
+	_, alert, ok := strings.Cut(err.Error(), "remote error: tls: ")
+	switch {
+	case ok && (asked || alert == "certificate required"):
+		return ClientCert, "the server wants another client certificate, or any: " + alert, hintClientCert
+	case ok:
+		return Other, "the server ends the TLS handshake: " + alert, "check which TLS versions and names the server accepts"
 	}
 	return "", "", ""
 }
@@ -124,7 +127,7 @@ func (a *asker) explainPage(r *reply) *Error {
 		strings.Contains(page, "speaking plain http to an ssl-enabled"):     // Apache
 		return a.fail(HTTPOnHTTPS, hintHTTPS, "the server wants HTTPS on this port")
 	case strings.Contains(page, "no required ssl certificate was sent"), strings.Contains(page, "ssl certificate error"): // nginx
-		return a.fail(ClientCert, "give the client certificate it asks for as tls.certFile and tls.keyFile", "the server wants a client certificate")
+		return a.fail(ClientCert, hintClientCert, "the server wants a client certificate")
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/pullway/pullway/internal/config"
@@ -90,6 +91,7 @@ type asker struct {
 	ping      *url.URL
 	headers   []config.Header
 	transport *http.Transport
+	asked     atomic.Bool // a server asked for a client certificate
 	timeout   time.Duration
 	basic     secret.Value // the Authorization header; empty for none
 	open      bool         // the API's root needs no credential, so it proves none
@@ -108,7 +110,7 @@ func newAsker(ep config.Endpoint, auth *config.Auth, opt Options) (*asker, error
 		return a, a.fail(Other, "write http://HOST or https://HOST", "the url cannot be used")
 	}
 	a.root, a.ping = apiRoot(u, ep.OverridePath)
-	if a.transport, err = transport(ep, opt); err != nil {
+	if a.transport, err = transport(ep, opt, &a.asked); err != nil {
 		return a, a.fail(Other, "check the files under tls", "%s", err)
 	}
 	if auth != nil {
