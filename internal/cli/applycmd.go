@@ -47,7 +47,7 @@ Exit codes: 0 done · 1 failed, nothing changed · 2 wrong usage or spec ·
 			if err := a.mustAsk(yes); err != nil {
 				return err
 			}
-			l, plans, fn, err := a.plan(ctx, spec, nodes, change)
+			l, plans, fn, err := a.plan(ctx, spec, nodes, change, true)
 			if err != nil {
 				return err
 			}

@@ -42,7 +42,7 @@ could not be asked or would be refused.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
-			l, plans, _, err := a.plan(ctx, spec, nodes, change)
+			l, plans, _, err := a.plan(ctx, spec, nodes, change, false)
 			if err != nil {
 				return err
 			}
@@ -67,8 +67,9 @@ could not be asked or would be refused.`,
 	return c
 }
 
-// plan reads the spec and asks every node for its plan.
-func (a *app) plan(ctx context.Context, s specFlags, n nodeFlags, g changeFlags) (*config.Loaded, *fleet.Plans, *fleetNodes, error) {
+// plan reads the spec and asks every node for its plan. settle lets interrupted
+// nodes put themselves in order first.
+func (a *app) plan(ctx context.Context, s specFlags, n nodeFlags, g changeFlags, settle bool) (*config.Loaded, *fleet.Plans, *fleetNodes, error) {
 	l, err := a.spec(ctx, s)
 	if err != nil {
 		return nil, nil, nil, err
@@ -80,7 +81,7 @@ func (a *app) plan(ctx context.Context, s specFlags, n nodeFlags, g changeFlags)
 	nodes.connector.warn = a.warn
 	progress := a.progress()
 	wire := l.Desired.ToWire()
-	p := &fleet.Planner{Connector: nodes.connector, Observer: progress}
+	p := &fleet.Planner{Connector: nodes.connector, Observer: progress, Settle: settle}
 	plans, err := p.Plan(ctx, nodes.targets, protocol.Request{Desired: &wire, Adopt: g.adopt, Force: g.force})
 	progress.Close()
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/pullway/pullway/internal/protocol"
 )
 
-// Planner asks every node for its plan. It changes nothing.
+// Planner asks every node for its plan. It changes nothing, unless Settle is set.
 type Planner struct {
 	Connector Connector
 	// Observer may be nil.
@@ -17,6 +17,10 @@ type Planner struct {
 	Timeouts Timeouts
 	// Limit is how many nodes are asked at once; less than 1 means DefaultLimit.
 	Limit int
+	// Settle lets nodes on which an earlier run was interrupted put themselves in
+	// order first and plans them again. It is the one thing by which a planner
+	// changes a node.
+	Settle bool
 }
 
 // Planned is the plan of one node, or why there is none.
@@ -91,6 +95,12 @@ func (p *Planner) one(ctx context.Context, target Target, req protocol.Request, 
 		return planned
 	}
 	reply, nerr := converse(ctx, planned.conn, target.Name, req, t.Plan, mail)
+	if p.Settle && nerr == nil && reply.Plan != nil && reply.Plan.Interrupted != "" {
+		recover := protocol.Request{Op: protocol.OpRecover, Run: req.Run}
+		if _, nerr = converse(ctx, planned.conn, target.Name, recover, t.Apply, mail); nerr == nil {
+			reply, nerr = converse(ctx, planned.conn, target.Name, req, t.Plan, mail)
+		}
+	}
 	switch {
 	case nerr != nil:
 		planned.Err = nerr

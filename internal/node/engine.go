@@ -125,12 +125,17 @@ func (e *Engine) plan(ctx context.Context, req protocol.Request) (*protocol.Repl
 		return nil, err
 	}
 	defer o.close()
-	if left, err := e.store.journal(); err != nil {
+	left, holder, err := e.store.interrupted()
+	switch {
+	case err != nil:
 		return nil, err
-	} else if left != nil {
+	case holder != nil:
+		made.Node.Warnings = append(made.Node.Warnings, plan.Notice{ID: "busy", Text: (&LockedError{*holder}).Error(), Hint: "plan again when it is done"})
+	case left != nil:
+		made.Node.Interrupted = left.ID
 		made.Node.Warnings = append(made.Node.Warnings, plan.Notice{ID: "interrupted",
 			Text: "an earlier run was interrupted on this node: transaction " + left.ID,
-			Hint: "apply and rollback settle it first"})
+			Hint: "apply puts the node back first, and plans it again"})
 	}
 	return &protocol.Reply{Plan: &made.Node}, nil
 }

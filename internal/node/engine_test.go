@@ -214,3 +214,27 @@ func TestRollbackRecordRestoresWhatTheApplyFound(t *testing.T) {
 		t.Errorf("backups are not private: %v, %v", st, err)
 	}
 }
+
+func TestInterruptedIsNotTheSameAsBusy(t *testing.T) {
+	s := store{dir: t.TempDir()}
+	if err := s.prepare(); err != nil {
+		t.Fatal(err)
+	}
+	if left, holder, err := s.interrupted(); left != nil || holder != nil || err != nil {
+		t.Fatalf("nothing happened: %v, %v, %v", left, holder, err)
+	}
+	if err := s.writeJournal(&Record{ID: "t1", Phase: PhaseActive}); err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := s.lock("run1", "apply", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left, holder, err := s.interrupted(); left != nil || holder == nil || holder.Run != "run1" || err != nil {
+		t.Errorf("at work: %v, %v, %v", left, holder, err)
+	}
+	unlock()
+	if left, holder, err := s.interrupted(); left == nil || left.ID != "t1" || holder != nil || err != nil {
+		t.Errorf("crashed: %v, %v, %v", left, holder, err)
+	}
+}

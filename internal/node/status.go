@@ -18,9 +18,12 @@ func (e *Engine) status(ctx context.Context, _ protocol.Request) (*protocol.Repl
 	defer o.close()
 	s := &protocol.Status{Healthy: o.Healthy, Health: o.Health}
 	s.Facts = plan.FactsOf(o.Observed)
-	left, err := e.store.journal()
+	left, holder, err := e.store.interrupted()
 	if err != nil {
 		return nil, err
+	}
+	if holder != nil {
+		s.Busy = (&LockedError{*holder}).Error()
 	}
 	if left != nil {
 		t := told(left)

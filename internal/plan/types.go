@@ -21,6 +21,9 @@ type Node struct {
 	Warnings []Notice `json:"warnings,omitempty"`
 	// Problems forbid the change; see CanApply.
 	Problems []Notice `json:"problems,omitempty"`
+	// Interrupted names a transaction that a crash left in the middle. It is
+	// settled before anything else, and the node is then planned again.
+	Interrupted string `json:"interrupted,omitempty"`
 	// Fingerprint of what was observed and what is desired. Two plans with the
 	// same fingerprint make the same changes.
 	Fingerprint string `json:"fingerprint"`
@@ -114,5 +117,8 @@ func (n *Node) CanApply() bool { return len(n.Problems) == 0 && !n.asDesired() }
 func (n *Node) NothingToDo() bool { return len(n.Problems) == 0 && n.asDesired() }
 
 // asDesired: a restart can be due without any file to change, when somebody
-// changed config.toml and containerd has not read it.
-func (n *Node) asDesired() bool { return len(n.Changes) == 0 && !n.Restart.Needed }
+// changed config.toml and containerd has not read it, and a node in the middle of
+// a transaction is never what it seems.
+func (n *Node) asDesired() bool {
+	return len(n.Changes) == 0 && !n.Restart.Needed && n.Interrupted == ""
+}

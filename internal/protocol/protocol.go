@@ -189,6 +189,8 @@ type Status struct {
 	History []Transaction `json:"history,omitempty"`
 	// Files of ours and their state.
 	Files []FileState `json:"files,omitempty"`
+	// Busy says who is at work on the node right now.
+	Busy string `json:"busy,omitempty"`
 	// Interrupted is a transaction that a crash left; recover settles it.
 	Interrupted *Transaction `json:"interrupted,omitempty"`
 }

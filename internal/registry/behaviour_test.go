@@ -316,7 +316,9 @@ func TestBehaviourBroken(t *testing.T) {
 		"endless":           {endless, registry.NotARegistry},
 		"hangs":             {func(_ *fake, _ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, registry.Timeout},
 		"drips":             {func(_ *fake, w http.ResponseWriter, r *http.Request) { w.(http.Flusher).Flush(); <-r.Context().Done() }, registry.Timeout},
-		"loop":              {func(_ *fake, w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }, registry.NotARegistry},
+		"loop": {func(_ *fake, w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, r.URL.Path, http.StatusFound)
+		}, registry.NotARegistry},
 		"controls": {func(_ *fake, w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(500)
 			fmt.Fprint(w, "\x1b[2J\x00\r\nboom")

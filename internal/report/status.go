@@ -24,6 +24,9 @@ func (s statusView) human(name string, out *Printer) {
 	if s.Facts.ConfigPathNote != "" {
 		out.line("  %s %s", out.paint(yellow, "note:"), s.Facts.ConfigPathNote)
 	}
+	if s.Busy != "" {
+		out.line("  %s %s", out.paint(yellow, "busy:"), s.Busy)
+	}
 	if s.Interrupted != nil {
 		out.line("  %s transaction %s of run %s; apply and rollback settle it", out.paint(red, "interrupted:"), s.Interrupted.ID, s.Interrupted.Run)
 	}
