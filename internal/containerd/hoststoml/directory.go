@@ -2,7 +2,6 @@ package hoststoml
 
 import (
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"path"
@@ -12,7 +11,6 @@ import (
 	"github.com/pullway/pullway/api/v1alpha1"
 	"github.com/pullway/pullway/internal/config"
 	"github.com/pullway/pullway/internal/containerd"
-	"github.com/pullway/pullway/internal/secret"
 )
 
 // Rendered is one file of a host directory.
@@ -222,30 +220,4 @@ func sha8(parts ...[]byte) string {
 		h.Write(p)
 	}
 	return hex.EncodeToString(h.Sum(nil))[:8]
-}
-
-func (h *Host) addHeaders(e config.Endpoint, auth *config.Auth) error {
-	names := map[string]bool{}
-	for _, x := range e.Headers {
-		low := strings.ToLower(x.Name)
-		switch {
-		case !validHeaderName(x.Name):
-			return &Error{Text: fmt.Sprintf("endpoint %q: %q is not the name of an HTTP header", shown(e.URL), x.Name)}
-		case !writable(x.Value.Reveal()):
-			return &Error{Text: fmt.Sprintf("endpoint %q: the value of header %q holds a line end, a control character or invalid UTF-8", shown(e.URL), x.Name)}
-		case names[low] || (low == "authorization" && auth != nil):
-			return &Error{Text: fmt.Sprintf("endpoint %q has two values for header %q", shown(e.URL), x.Name), Hint: "leave Authorization to auth"}
-		}
-		names[low] = true
-		h.Headers = append(h.Headers, x)
-	}
-	if auth != nil {
-		if auth.Username == "" || strings.Contains(auth.Username, ":") {
-			return &Error{Text: fmt.Sprintf("user name %q cannot be sent as a Basic credential", auth.Username), Hint: "a user name is not empty and holds no colon"}
-		}
-		basic := base64.StdEncoding.EncodeToString([]byte(auth.Username + ":" + auth.Password.Reveal()))
-		h.Headers = append(h.Headers, config.Header{Name: "Authorization", Value: secret.New("Basic " + basic)})
-	}
-	slices.SortFunc(h.Headers, func(a, b config.Header) int { return strings.Compare(a.Name, b.Name) })
-	return nil
 }

@@ -5,9 +5,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/pullway/pullway/internal/config"
-	"github.com/pullway/pullway/internal/secret"
 )
 
 // The keys that an entry may have.
@@ -193,41 +190,6 @@ func (p *parser) dialTimeout(h *Host, n *node) {
 	if !p.rel.HasDialTimeout() && strings.HasPrefix(h.URL, "http://") {
 		p.at(n, "HST006", "leave dial_timeout out, or upgrade to 2.0.12", "containerd %s tries https first at an http host that has dial_timeout", p.rel)
 	}
-}
-
-func (p *parser) headers(h *Host, n *node) {
-	if !n.table || n.arrayTable {
-		p.discard(n, "HST002", "write a table [header]", "header is not a table")
-		return
-	}
-	for _, c := range n.children {
-		if slices.Contains(fieldNames, c.key) || c.key == "server" {
-			p.at(c, "HST017", "move it above the header table", "%s stands inside a header table and is sent as an HTTP header", c.key)
-		}
-		var values []string
-		ok := false
-		switch v := c.value.(type) {
-		case string:
-			values, ok = []string{v}, true
-		case []any:
-			values, ok = texts(v)
-		}
-		if !ok {
-			p.discard(c, "HST002", "write a string in quotes", "header %q is neither a string nor a list of strings", c.key)
-			continue
-		}
-		if !validHeaderName(c.key) || !allOf(values, validHeaderValue) {
-			p.at(c, "HST028", "remove control characters", "header %q cannot be sent over HTTP, so every request to this host fails", c.key)
-		}
-		for _, v := range values {
-			h.Headers = append(h.Headers, config.Header{Name: c.key, Value: secret.New(v)})
-		}
-	}
-	slices.SortStableFunc(h.Headers, func(a, b config.Header) int { return strings.Compare(a.Name, b.Name) })
-}
-
-func allOf(all []string, good func(string) bool) bool {
-	return !slices.ContainsFunc(all, func(s string) bool { return !good(s) })
 }
 
 // unknown reports a key that containerd does not have.

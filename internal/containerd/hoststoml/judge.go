@@ -112,14 +112,6 @@ func (p *parser) reach(doc *Document) {
 	}
 }
 
-func headerNames(h *Host) []string {
-	var all []string
-	for _, x := range h.Headers {
-		all = append(all, x.Name)
-	}
-	return all
-}
-
 // sortProblems puts them into file order, those without a place last, each once.
 func sortProblems(all []Problem) []Problem {
 	key := func(p Problem) int {

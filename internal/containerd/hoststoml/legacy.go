@@ -2,7 +2,7 @@ package hoststoml
 
 import (
 	"fmt"
-	"net"
+	"net/netip"
 	"net/url"
 	"path"
 	"slices"
@@ -211,12 +211,11 @@ func withScheme(endpoint string) string {
 	return "https://" + endpoint
 }
 
-// loopback follows IsLocalhost of containerd.
+// loopback follows IsLocalhost of containerd, for a host with or without port.
 func loopback(host string) bool {
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	return host == "localhost" || net.ParseIP(host).IsLoopback()
+	name := (&url.URL{Host: host}).Hostname()
+	addr, err := netip.ParseAddr(name)
+	return name == "localhost" || (err == nil && addr.Unmap().IsLoopback())
 }
 
 // unique leaves out an endpoint that was asked before under the same name.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/pullway/pullway/internal/config"
 	"github.com/pullway/pullway/internal/containerd"
@@ -152,6 +151,3 @@ func key(s string) string {
 	}
 	return s
 }
-
-// writable reports whether a header value can stand in the file and be sent.
-func writable(s string) bool { return utf8.ValidString(s) && validHeaderValue(s) }

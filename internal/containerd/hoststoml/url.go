@@ -1,7 +1,6 @@
 package hoststoml
 
 import (
-	"net"
 	"net/url"
 	"path"
 	"regexp"
@@ -13,14 +12,14 @@ type target struct {
 	scheme, host, path string
 }
 
-// dial returns host:port as it is connected to, in lower case.
+// dial returns host and port as they are connected to, in lower case.
 func (t target) dial() string {
 	u := url.URL{Host: t.host}
 	port := u.Port()
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[t.scheme]
 	}
-	return net.JoinHostPort(strings.ToLower(u.Hostname()), port)
+	return strings.ToLower(u.Hostname()) + " " + port
 }
 
 // name returns the host without port, in lower case.
@@ -72,28 +71,4 @@ func upstreamURL(host string) string {
 		return "https://registry-1.docker.io"
 	}
 	return "https://" + host
-}
-
-// validHeaderName reports whether s is a token of RFC 9110, section 5.6.2.
-func validHeaderName(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		switch {
-		case '0' <= c && c <= '9', 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z':
-		case strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0:
-		default:
-			return false
-		}
-	}
-	return s != ""
-}
-
-// validHeaderValue reports whether net/http sends s: no control character but tab.
-func validHeaderValue(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
-			return false
-		}
-	}
-	return true
 }
