@@ -98,16 +98,21 @@ func cut(path, ranges string) (string, error) {
 		if err1 != nil || err2 != nil || from <= last || to < from || to > len(lines) {
 			return "", fmt.Errorf("%q is not a range of the %d lines after line %d", r, len(lines), last)
 		}
-		if n := from - last - 1; n > 0 {
-			fmt.Fprintf(&out, "[... %d lines ...]\n", n)
-		}
+		leftOut(&out, from-last-1)
 		out.WriteString(strings.Join(lines[from-1:to], "\n") + "\n")
 		last = to
 	}
-	if n := len(lines) - last; n > 0 {
-		fmt.Fprintf(&out, "[... %d lines ...]\n", n)
-	}
+	leftOut(&out, len(lines)-last)
 	return fenced("text", out.String()), nil
+}
+
+func leftOut(out *strings.Builder, lines int) {
+	switch {
+	case lines == 1:
+		out.WriteString("[... 1 line ...]\n")
+	case lines > 1:
+		fmt.Fprintf(out, "[... %d lines ...]\n", lines)
+	}
 }
 
 func fenced(language, text string) string {
