@@ -69,7 +69,7 @@ func (e *Engine) outcome(res protocol.Result, err error) (*protocol.Reply, error
 	if err == nil {
 		return reply, nil
 	}
-	pe := &protocol.Error{Kind: protocol.ErrFailed, Text: fmt.Sprintf("%s: %s", res.Failed, oneLine(err))}
+	pe := &protocol.Error{Kind: protocol.ErrFailed, Text: fmt.Sprintf("%s: %s", res.Failed, oneLine(err)), Hint: hintOf(err)}
 	for _, p := range res.Proofs {
 		if !p.OK {
 			pe.Hint = p.Hint

@@ -177,5 +177,5 @@ func asError(err error) *protocol.Error {
 	case errors.As(err, &pull):
 		return &protocol.Error{Kind: protocol.ErrFailed, Text: oneLine(err), Hint: pull.Hint}
 	}
-	return &protocol.Error{Kind: protocol.ErrFailed, Text: oneLine(err)}
+	return &protocol.Error{Kind: protocol.ErrFailed, Text: oneLine(err), Hint: hintOf(err)}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/pullway/pullway/internal/cri"
 	"github.com/pullway/pullway/internal/daemon"
 	"github.com/pullway/pullway/internal/plan"
+	"github.com/pullway/pullway/internal/protocol"
 )
 
 // maxHostDirs bounds how many host directories are read.
@@ -45,6 +46,7 @@ func observe(ctx context.Context, s store) (*observation, error) {
 	o := &observation{daemon: d}
 	o.Hostname, _ = os.Hostname()
 	o.Running, o.Release = d.PID != 0, d.Release
+	o.Stopped = d.PID == 0 && d.Unit.ActiveState == "inactive"
 	o.Unit, o.KillMode = d.Unit.Name, d.Unit.KillMode
 	o.ConfigFile, o.Started = d.Args.ConfigFile, d.Started
 	if o.Tree, err = configtoml.Load(osSource{}, o.ConfigFile, o.Release); err != nil {
@@ -183,7 +185,7 @@ func (osSource) ReadFile(path string) ([]byte, error) {
 		return nil, err
 	}
 	if !st.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file", path)
+		return nil, &protocol.Error{Kind: protocol.ErrFailed, Text: path + " is not a regular file", Hint: "look at what stands there, and put containerd's configuration file in its place"}
 	}
 	if st.Size() > MaxFile {
 		return nil, fmt.Errorf("%s is larger than %d bytes", path, MaxFile)

@@ -212,7 +212,8 @@ func (t *transaction) check(ctx context.Context, path string) error {
 	if r.Row > 0 {
 		at = fmt.Sprintf("%s:%d:%d", at, r.Row, r.Column)
 	}
-	return fmt.Errorf("containerd's own binary refuses the new %s: %s", at, r.Error)
+	return &protocol.Error{Kind: protocol.ErrFailed, Text: fmt.Sprintf("containerd's own binary refuses the new %s: %s", at, r.Error),
+		Hint: "look whether the line was there before; if so containerd will not start again as it is: mend it, then plan again"}
 }
 
 func (t *transaction) backUp(context.Context) error { return t.store.backUp(t.record) }

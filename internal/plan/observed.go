@@ -19,6 +19,9 @@ type Observed struct {
 	// Healthy is CRI's own word, and Health the reason against it.
 	Healthy bool
 	Health  string
+	// Stopped tells that the unit is there and at rest: not failed, not starting.
+	// Somebody stopped it or never started it.
+	Stopped bool
 	Release containerd.Release
 	// Distribution says whose containerd it is and whether its files may be edited.
 	Distribution   containerd.Distribution

@@ -71,6 +71,10 @@ func (b *builder) judgeRestart() {
 		b.problem("no-unit", false, "start it as the systemd unit containerd.service", "containerd has to restart but belongs to no systemd unit")
 		return
 	}
+	if b.o.Stopped {
+		b.problem("stopped", true, "start it and plan again, leave the node out by --limit, or have it started by --force",
+			"%s is stopped, and this node may do without containerd", b.o.Unit)
+	}
 	if b.o.KillMode != "process" {
 		b.problem("kill-mode", true, "set KillMode=process in the unit (containerd's own unit has it), or drain the node and use --force",
 			"a restart of %s would end all containers: KillMode=%s", b.o.Unit, b.o.KillMode)

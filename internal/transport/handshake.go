@@ -118,7 +118,7 @@ func unreachable(ctx context.Context, h hop, err error) error {
 	if errors.As(err, &dns) {
 		return fault(KindUnreachable, "set ansible_host to an address", err, "host %q cannot be looked up: %s", h.host, dns.Err)
 	}
-	return fault(KindUnreachable, "", err, "no connection to %s: %s", h.addr(), reasonOf(err))
+	return fault(KindUnreachable, "is the node up, and are the address, the port and the firewall between right?", err, "no connection to %s: %s", h.addr(), reasonOf(err))
 }
 
 // A dead link is noticed after keepAliveEvery plus keepAliveLimit, 15 seconds.

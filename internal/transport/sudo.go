@@ -6,11 +6,11 @@ import "strings"
 // 1.8 to 1.9 and of sudo-rs, and what to do about it. The first match counts.
 var sudoHints = []struct{ says, text, hint string }{
 	{"a password is required", "sudo asks for a password and there is none",
-		"give ansible_become_password, or allow the user NOPASSWD in sudoers"},
+		"give --become-password-env or ansible_become_password, or allow the user NOPASSWD in sudoers"},
 	{"a terminal is required", "sudo asks for a password and there is none",
-		"give ansible_become_password, or allow the user NOPASSWD in sudoers"},
+		"give --become-password-env or ansible_become_password, or allow the user NOPASSWD in sudoers"},
 	{"authentication is required", "sudo asks for a password and there is none",
-		"give ansible_become_password, or allow the user NOPASSWD in sudoers"},
+		"give --become-password-env or ansible_become_password, or allow the user NOPASSWD in sudoers"},
 	{"no password was provided", "sudo's password was refused", wrongPasswordHint},
 	{"incorrect password", "sudo's password was refused", wrongPasswordHint},
 	{"incorrect authentication", "sudo's password was refused", wrongPasswordHint},
