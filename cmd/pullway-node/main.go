@@ -5,20 +5,34 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/pullway/pullway/internal/node"
 )
 
+const usage = `usage: pullway-node serve < request
+       pullway-node recover [--if-silent DURATION]
+serve is started by pullway. recover finishes or undoes what an interrupted run
+left on this node; with --if-silent only when no engine gave a sign of life for
+that long, which is how systemd calls it while a node is being changed.
+`
+
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
 func run(args []string, in io.Reader, out, errs io.Writer) int {
-	if len(args) != 1 || (args[0] != "serve" && args[0] != "recover") {
-		_, _ = fmt.Fprintln(errs, "usage: pullway-node serve < request\n       pullway-node recover\nserve is started by pullway; recover finishes or undoes what an interrupted run left on this node.")
+	var silence time.Duration
+	fl := flag.NewFlagSet("pullway-node", flag.ContinueOnError)
+	fl.SetOutput(io.Discard)
+	fl.DurationVar(&silence, "if-silent", 0, "")
+	bad := len(args) == 0 || args[0] != "serve" && args[0] != "recover"
+	if bad || fl.Parse(args[1:]) != nil || fl.NArg() > 0 || args[0] == "serve" && len(args) > 1 {
+		_, _ = fmt.Fprint(errs, usage)
 		return 2
 	}
 	// A lost connection must not kill the engine half way: it undoes first.
@@ -26,10 +40,13 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var err error
-	if args[0] == "recover" {
-		err = node.Recover(ctx, node.StateDir, out)
-	} else {
+	switch {
+	case args[0] == "serve":
 		err = node.Serve(ctx, node.StateDir, in, out)
+	case silence > 0:
+		err = node.RecoverIfSilent(ctx, node.StateDir, silence, out)
+	default:
+		err = node.Recover(ctx, node.StateDir, out)
 	}
 	if err != nil {
 		_, _ = fmt.Fprintln(errs, "pullway-node:", err)

@@ -38,7 +38,7 @@ func (e *Engine) apply(ctx context.Context, req protocol.Request) (*protocol.Rep
 	if r.Items, r.MadeDirs, err = itemsOf(made.Node.Changes, o.HostsDir, r.ID); err != nil {
 		return refused, err
 	}
-	t := e.transaction(o, r)
+	t := e.transaction(o, r, req.ConfirmWithin)
 	if !req.NoProof {
 		r.Probe = filepath.Join(o.HostsDir, ProbeHost)
 		t.prove = e.prover(o, made, desired).prove
@@ -51,16 +51,16 @@ func (e *Engine) apply(ctx context.Context, req protocol.Request) (*protocol.Rep
 
 func (e *Engine) newRecord(req protocol.Request, o *observation) *Record {
 	r := &Record{ID: newID(e.now()), Run: req.Run, Op: req.Op, Started: e.now(), ConfigFile: o.ConfigFile,
-		Address: o.address, Before: o.Manifest, Unwell: o.baseline == nil}
+		Address: o.address, DaemonPID: o.daemon.PID, Boot: uptime().Boot, Before: o.Manifest, Unwell: o.baseline == nil}
 	if req.Desired != nil {
 		r.Name = req.Desired.Desired.Name
 	}
 	return r
 }
 
-func (e *Engine) transaction(o *observation, r *Record) *transaction {
+func (e *Engine) transaction(o *observation, r *Record, within time.Duration) *transaction {
 	return &transaction{store: e.store, record: r, daemon: o.daemon, cri: o.cri, hostsDir: o.HostsDir,
-		baseline: o.baseline, tell: e.tell, now: e.now}
+		baseline: o.baseline, deadMan: newDeadMan(within), silence: silence(within), tell: e.tell, now: e.now}
 }
 
 // outcome turns what a transaction returned into a reply.
@@ -138,7 +138,7 @@ func (e *Engine) rollback(ctx context.Context, req protocol.Request) (*protocol.
 	}
 	r := e.newRecord(req, o)
 	r.Name, r.Restart, r.After = target.Before.Name, target.Restart, target.Before
-	t := e.transaction(o, r)
+	t := e.transaction(o, r, req.ConfirmWithin)
 	t.toUnwell = target.Unwell
 	if err := reverseItems(r, target, o.HostsDir); err != nil {
 		return refused, err

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"time"
 
+	"github.com/pullway/pullway/internal/daemon"
 	"github.com/pullway/pullway/internal/protocol"
 )
 
@@ -18,10 +20,13 @@ func (e *Engine) settle(ctx context.Context) (*protocol.Result, error) {
 		return nil, err
 	}
 	e.tell(protocol.StepRecover, r.ID)
+	// The dead man's switch of the interrupted run may still be set, and must see
+	// that somebody is at work.
+	defer e.store.keepBeating(time.Second)()
 	res := &protocol.Result{Transaction: r.ID, Outcome: protocol.OutcomeRestored}
 	if r.Phase == PhaseCommitted {
 		res.Outcome = r.Outcome
-		return res, finish(e.store, r)
+		return res, errors.Join(finish(e.store, r), daemon.DeadMan{}.Disarm(ctx))
 	}
 	if r.Phase == PhasePreparing {
 		res.Outcome = protocol.OutcomeRefused
@@ -31,14 +36,15 @@ func (e *Engine) settle(ctx context.Context) (*protocol.Result, error) {
 		return res, err
 	}
 	defer o.close()
-	t := e.transaction(o, r)
-	// The daemon has read the new state only if it started after the transaction did.
-	if err := recoverFrom(ctx, t, o.daemon.Started.After(r.Started) || !o.Running); err != nil {
+	t := e.transaction(o, r, 0)
+	// The daemon has read the new state only if it is another process by now.
+	anew := o.daemon.PID != r.DaemonPID || uptime().Boot != r.Boot
+	if err := recoverFrom(ctx, t, anew); err != nil {
 		res.Outcome = protocol.OutcomeBroken
 		return res, err
 	}
 	res.Restarted = t.restarted
-	return res, nil
+	return res, t.disarm(ctx)
 }
 
 // recoverFrom brings a node from the journal t.record, left by an engine that is

@@ -82,6 +82,10 @@ type Record struct {
 	ConfigFile string `json:"configFile"`
 	// Address of the containerd socket, for the health check of a recovery.
 	Address string `json:"address,omitempty"`
+	// DaemonPID and Boot are the daemon's process when the transaction began, by
+	// which a later engine knows whether it was started anew since.
+	DaemonPID int    `json:"daemonPID,omitempty"`
+	Boot      string `json:"boot,omitempty"`
 	// Probe is the host directory of the proof; never there outside of it.
 	Probe string `json:"probe,omitempty"`
 	// Before and After are the manifests on either side of the change.

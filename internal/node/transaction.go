@@ -59,12 +59,17 @@ type transaction struct {
 	prove func(ctx context.Context) ([]protocol.Proof, error)
 	// confirm waits for the operator's word after the proof; nil commits at once.
 	confirm func(ctx context.Context) error
+	// deadMan watches over the transaction from outside; nil where nothing can.
+	deadMan deadMan
+	// silence after which the engine counts as dead.
+	silence time.Duration
 	// tell reports a step as it begins.
 	tell func(protocol.Step, string)
 	now  func() time.Time
 
-	result    protocol.Result
-	restarted bool
+	result      protocol.Result
+	restarted   bool
+	stopBeating func()
 }
 
 // step is one stage: what it does and how it is taken back. Undo runs in
@@ -80,8 +85,11 @@ func (t *transaction) steps() []step {
 		{protocol.StepStage, t.stage, t.unstage},
 		{protocol.StepCheck, t.checkCandidate, nil},
 		{protocol.StepBackup, t.backUp, t.dropBackup},
-		{protocol.StepSwap, t.swap, t.restore},
 	}
+	if t.deadMan != nil {
+		all = append(all, step{protocol.StepArm, t.arm, t.disarm})
+	}
+	all = append(all, step{protocol.StepSwap, t.swap, t.restore})
 	if t.record.Restart {
 		// Taking back a restart is a restart after the files are back: restore does it.
 		all = append(all, step{protocol.StepRestart, t.restart, nil}, step{protocol.StepHealth, t.healthy, nil})
@@ -116,6 +124,9 @@ func (t *transaction) run(ctx context.Context) (protocol.Result, error) {
 			// Past the commit point the new state stands; what is left is tidying.
 			t.warn("tidy-up", err.Error(), "the next pullway command on this node finishes it")
 		}
+	}
+	if err := t.disarm(ctx); err != nil {
+		t.warn("tidy-up", err.Error(), "")
 	}
 	t.result.Outcome = protocol.OutcomeApplied
 	if t.record.Op == protocol.OpRollback {
@@ -217,6 +228,24 @@ func (t *transaction) check(ctx context.Context, path string) error {
 }
 
 func (t *transaction) backUp(context.Context) error { return t.store.backUp(t.record) }
+
+// arm begins the signs of life and sets the switch that waits for their end.
+func (t *transaction) arm(ctx context.Context) error {
+	t.stopBeating = t.store.keepBeating(t.silence / 5)
+	return t.deadMan.Arm(ctx)
+}
+
+func (t *transaction) disarm(ctx context.Context) error {
+	if t.deadMan == nil {
+		return nil
+	}
+	err := t.deadMan.Disarm(context.WithoutCancel(ctx))
+	if t.stopBeating != nil {
+		t.stopBeating()
+		t.stopBeating = nil
+	}
+	return err
+}
 
 func (t *transaction) dropBackup(context.Context) error {
 	if t.record.Phase == PhaseBroken {

@@ -82,6 +82,7 @@ const (
 	StepStage    Step = "stage"
 	StepCheck    Step = "check"
 	StepBackup   Step = "backup"
+	StepArm      Step = "arm"
 	StepSwap     Step = "swap"
 	StepRestart  Step = "restart"
 	StepHealth   Step = "health"

@@ -145,7 +145,7 @@ func stepText(s protocol.Step) string {
 		fleet.StepConnect: "connecting", fleet.StepSettle: "asking what became of it",
 		protocol.StepLock: "taking the node's lock", protocol.StepRecover: "settling an interrupted run",
 		protocol.StepObserve: "looking", protocol.StepStage: "staging files", protocol.StepCheck: "checking the candidate",
-		protocol.StepBackup: "backing up", protocol.StepSwap: "swapping files", protocol.StepRestart: "restarting containerd",
+		protocol.StepBackup: "backing up", protocol.StepArm: "arming the dead man's switch", protocol.StepSwap: "swapping files", protocol.StepRestart: "restarting containerd",
 		protocol.StepHealth: "checking CRI", protocol.StepProve: "pulling", protocol.StepProven: "proven",
 		protocol.StepCommit: "committing", protocol.StepUndo: "putting back", protocol.StepRestored: "put back",
 	}[s]
