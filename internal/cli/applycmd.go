@@ -3,7 +3,6 @@ package cli
 import (
 	"bufio"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -109,10 +108,8 @@ func (a *app) run(ctx context.Context, fn *fleetNodes, r fleet.Run, do func(cont
 		return err
 	}
 	store := record.Store{Dir: dir}
-	if r.ID, err = record.NewID(a.now(), rand.Reader); err != nil {
-		return err
-	}
 	r.Operator, r.Version, r.Started = operator(), Version(), a.now()
+	r.ID = record.NewID(r.Started)
 	lock, err := store.Lock(record.Holder{Operator: r.Operator, PID: os.Getpid(), Run: r.ID, Command: r.Command, Since: r.Started})
 	if err != nil {
 		return err

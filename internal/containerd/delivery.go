@@ -65,9 +65,9 @@ func ChooseDelivery(want v1alpha1.Delivery, accepts config.Accepts, rel Release)
 		}
 	case config.AcceptsUnknown:
 		if token {
-			return DeliverHeader, fmt.Sprintf("the registry could not be asked; containerd %s sends the header to the registry and its token service; no restart", rel), nil
+			return DeliverHeader, fmt.Sprintf("the registry was not asked or did not answer; containerd %s sends the header to the registry and its token service; no restart", rel), nil
 		}
-		return DeliverHeader, fmt.Sprintf("the registry could not be asked; a header needs no restart and works if the registry takes passwords on every request; if it takes tokens only, pulls with containerd %s fail and delivery: cri is needed", rel), nil
+		return DeliverHeader, fmt.Sprintf("the registry was not asked or did not answer; a header needs no restart and works if the registry takes passwords on every request; if it takes tokens only, pulls with containerd %s fail and delivery: cri is needed", rel), nil
 	default:
 		return "", "", &DeliveryError{Text: fmt.Sprintf("unknown kind of registry %q", string(accepts)), Hint: "the two ends are of different builds"}
 	}

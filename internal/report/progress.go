@@ -80,14 +80,22 @@ func (p *Progress) NodeEnded(node string, phase fleet.Phase, err *fleet.NodeErro
 	}
 	p.mu.Unlock()
 	if err != nil {
-		p.say("%s: %s: %s", node, string(phase), err.Text)
+		p.say("%s: %s: %s", node, endText(phase), err.Text)
 		return
 	}
 	if phase == fleet.Unchanged || phase == fleet.Pending {
 		p.redraw()
 		return
 	}
-	p.say("%s: %s", node, string(phase))
+	p.say("%s: %s", node, endText(phase))
+}
+
+// endText is a phase in the words of the result, which alone knows of proofs.
+func endText(phase fleet.Phase) string {
+	if phase == fleet.Applied {
+		return "changed"
+	}
+	return phaseText(fleet.NodeRun{Phase: phase})
 }
 
 // Close takes the live block away.

@@ -140,7 +140,7 @@ func TestProgressPlainLines(t *testing.T) {
 	p.NodeEnded("node1", fleet.Restored, &fleet.NodeError{Text: errors.New("401").Error()})
 	p.WaveStarted(1, true, []string{"node2", "node3"})
 	p.Close()
-	want := "canary: node1\nnode1: pulling r/i:1?[2J\nnode1: restored: 401\nputting back: node2, node3\n"
+	want := "canary: node1\nnode1: pulling r/i:1?[2J\nnode1: failed and put itself back: 401\nputting back: node2, node3\n"
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Error(diff)
 	}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/pullway/pullway/internal/fleet"
@@ -94,11 +95,16 @@ func (p *Printer) node(n fleet.NodeRun) {
 		}
 	}
 	for _, err := range []*fleet.NodeError{n.Error, n.UndoError} {
-		if err != nil {
+		// A pull that failed has been told with its reason already.
+		if err != nil && !(err == n.Error && n.Result != nil && n.Result.Failed == protocol.StepProve && anyFailed(n.Result.Proofs) && n.Phase == fleet.Restored) {
 			p.line("  %s %s", p.paint(red, "error:"), err.Text)
 			p.hint("  ", err.Hint)
 		}
 	}
+}
+
+func anyFailed(proofs []protocol.Proof) bool {
+	return slices.ContainsFunc(proofs, func(p protocol.Proof) bool { return !p.OK })
 }
 
 func phaseText(n fleet.NodeRun) string {

@@ -72,7 +72,7 @@ func NewHistory(runs []*fleet.Run, damaged []*record.Damaged) History {
 		e := HistoryRun{ID: r.ID, Command: r.Command, Name: r.Name, Target: r.Target, Operator: r.Operator,
 			Started: r.Started, Ended: r.Ended, Outcome: r.Outcome, Nodes: len(r.Nodes)}
 		for _, n := range r.Nodes {
-			if n.Phase == fleet.Applied || n.Phase == fleet.RolledBack {
+			if n.Phase == fleet.Applied || n.Phase == fleet.RolledBack || n.Phase == fleet.Restored {
 				e.Changed++
 			}
 		}

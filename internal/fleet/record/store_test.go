@@ -1,8 +1,6 @@
 package record
 
 import (
-	"bytes"
-	"crypto/rand"
 	"errors"
 	"io/fs"
 	"os"
@@ -12,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/pullway/pullway/internal/fleet"
 )
@@ -220,18 +219,18 @@ func TestSaveFails(t *testing.T) {
 }
 
 func TestNewID(t *testing.T) {
-	now := time.Date(2026, 11, 23, 11, 15, 2, 999, time.FixedZone("CET", 3600))
-	id, err := NewID(now, bytes.NewReader([]byte{0x4f, 0x2a}))
-	if err != nil || id != id1 || !ValidID(id) {
-		t.Errorf("id %q, %v, want %q", id, err, id1)
+	now := time.Date(2026, 11, 23, 10, 15, 2, 312_500_000, time.UTC)
+	id := NewID(now)
+	if id != "20261123T101502Z-5000" || !ValidID(id) {
+		t.Errorf("id %q", id)
 	}
-	later, err := NewID(now.Add(time.Second), rand.Reader)
-	if err != nil || later <= id {
-		t.Errorf("id %q one second after %q, %v", later, id, err)
-	}
-	if _, err := NewID(now, bytes.NewReader(nil)); err == nil {
-		t.Error("an id without a random number")
-	}
+	rapid.Check(t, func(rt *rapid.T) {
+		a := now.Add(time.Duration(rapid.Int64Range(0, int64(time.Hour)).Draw(rt, "a")))
+		b := a.Add(time.Duration(rapid.Int64Range(int64(16*time.Microsecond), int64(time.Second)).Draw(rt, "later")))
+		if NewID(a) >= NewID(b) || !ValidID(NewID(b)) {
+			rt.Errorf("%s and %s do not sort by time: %s, %s", a, b, NewID(a), NewID(b))
+		}
+	})
 }
 
 func FuzzDecode(f *testing.F) {
