@@ -163,7 +163,7 @@ func (s *story) wrongPassword(ctx context.Context) error {
 		return err
 	}
 	now, err := look(ctx, s.lab)
-	if err := errors.Join(err, holds(printed, "failed and put itself back", 1), holds(printed, "not touched", 2),
+	if err := errors.Join(err, holds(printed, "failed and put itself back", 2), holds(printed, "not touched", 2),
 		sameFiles(s.wired, now), sameProcesses(s.wired, now)); err != nil {
 		return err
 	}
