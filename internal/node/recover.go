@@ -15,6 +15,9 @@ import (
 // settle finishes or undoes what an interrupted run left, from the journal
 // alone. It returns nil when there was nothing. The caller holds the lock.
 func (e *Engine) settle(ctx context.Context) (*protocol.Result, error) {
+	if err := e.store.dropHalfJournal(); err != nil {
+		return nil, err
+	}
 	r, err := e.store.journal()
 	if err != nil || r == nil {
 		return nil, err

@@ -160,6 +160,15 @@ func (s store) writeJournal(r *Record) error { return s.save(s.path("journal.jso
 
 func (s store) dropJournal() error { return s.disk.remove(s.path("journal.json")) }
 
+// dropHalfJournal removes what a crash left of a journal that was being written
+// and never counted; see disk.replace. The caller holds the lock.
+func (s store) dropHalfJournal() error {
+	if half := s.path("journal.json.new"); exists(half) {
+		return s.disk.remove(half)
+	}
+	return nil
+}
+
 func (s store) transactionDir(id string) string { return s.path("transactions", id) }
 
 func (s store) writeRecord(r *Record) error {
