@@ -1,6 +1,7 @@
 package configtoml
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -54,19 +55,16 @@ func Change(t *Tree, want Wanted) ([]FileChange, error) {
 			return nil, fmt.Errorf("the credential for %s is not UTF-8, which a TOML file cannot hold", a.Host)
 		}
 	}
-	e := &editor{t: t, want: want, data: map[string][]byte{}, reasons: map[string][]string{}}
+	own := *t
+	own.Files = slices.Clone(t.Files)
+	e := &editor{t: &own, before: t, want: want, reasons: map[string][]string{}}
 	for i := range t.Files {
-		e.data[t.Files[i].Path] = t.Files[i].Data
+		e.dropFrom(i)
 	}
-	winner := e.winner()
-	for i := range t.Files {
-		if t.Release.MergesPluginsDeeply() || t.Files[i].Path == winner {
-			e.dropFrom(&t.Files[i])
-		}
-	}
-	e.setPath(winner)
+	own.settle()
+	e.setPath()
 	for _, a := range want.SetConfigAuth {
-		e.setAuth(winner, a)
+		e.setAuth(a)
 	}
 	changes := e.changes()
 	if len(changes) == 0 {
@@ -78,177 +76,229 @@ func Change(t *Tree, want Wanted) ([]FileChange, error) {
 	return changes, nil
 }
 
+// editor makes the edits one after the other; t is its own tree, as it is by then.
 type editor struct {
-	t       *Tree
-	want    Wanted
-	data    map[string][]byte
-	reasons map[string][]string
+	t, before *Tree
+	want      Wanted
+	reasons   map[string][]string
 }
 
-// winner is the file whose registry table counts: on 1.x the last one that has
-// the CRI table at all, on 2.x the last one that sets config_path, else the root.
-func (e *editor) winner() string {
-	t := e.t
-	for i := len(t.Files) - 1; i >= 0; i-- {
-		f := &t.Files[i]
-		table := t.writable(f)
-		if !t.Release.MergesPluginsDeeply() {
-			table = table[:2]
-		} else if _, ok := lookup(f.values, table)["config_path"]; !ok {
+// file returns the index of a path, making the root file where there is none.
+func (e *editor) file(p string) int {
+	if i := slices.IndexFunc(e.t.Files, func(f File) bool { return f.Path == p }); i >= 0 {
+		return i
+	}
+	e.t.Files = append(e.t.Files, parseFile(p, fmt.Appendf(nil, "version = %d\n", newVersion(e.t.Release))))
+	e.t.settle()
+	return len(e.t.Files) - 1
+}
+
+// edit carries out spans in file i and reads it again. What the files decide
+// together is settled by the caller.
+func (e *editor) edit(i int, reason string, spans []span) {
+	if len(spans) == 0 {
+		return
+	}
+	f := &e.t.Files[i]
+	p := f.Path
+	*f = parseFile(p, splice(f.Data, spans))
+	if f.err != nil {
+		// verify finds it; what follows sees an empty file.
+		f.doc, _ = newDocument(nil)
+	}
+	if !slices.Contains(e.reasons[p], reason) {
+		e.reasons[p] = append(e.reasons[p], reason)
+	}
+}
+
+func (e *editor) drop(i int, reason string, match func(path []string) bool) {
+	e.edit(i, reason, e.t.Files[i].doc.drop(match))
+}
+
+// dropFrom takes out of file i what is not wanted, in every registry table that
+// counts or could.
+func (e *editor) dropFrom(i int) {
+	winner := !e.t.Release.MergesPluginsDeeply() && e.t.Files[i].Path == e.t.winner1()
+	for _, table := range e.t.tables(&e.t.Files[i]) {
+		reg := lookup(e.t.Files[i].values, table)
+		if reg == nil {
 			continue
 		}
-		if lookup(f.values, table) != nil {
-			return f.Path
+		// An empty table, as config default writes it, harms nobody.
+		if e.want.DropMirrors && len(lookup(reg, []string{"mirrors"})) > 0 {
+			e.drop(i, "registry.mirrors moves to hosts.toml", func(p []string) bool { return under(p, table, "mirrors") })
+		}
+		for _, host := range sortedKeys(lookup(reg, []string{"configs"})) {
+			e.dropConfig(i, table, host)
+		}
+		for _, key := range sortedKeys(lookup(reg, []string{"auths"})) {
+			for _, host := range e.want.DropAuths {
+				if sameHost(key, host) {
+					e.drop(i, "registry.auths of "+host+" is delivered otherwise", func(p []string) bool { return under(p, table, "auths", key) })
+				}
+			}
 		}
 	}
-	return t.Root
-}
-
-// table is the registry table to write in a file as it is after the edits so far.
-func (e *editor) table(path string) []string {
-	for i := range e.t.Files {
-		if f := &e.t.Files[i]; f.Path == path {
-			now := parseFile(path, e.data[path])
-			return e.t.writable(&now)
-		}
-	}
-	return tableFor(newVersion(e.t.Release))
-}
-
-// tables are the registry tables of a file that count now or could later: an old
-// one in a file of version 3 or 4 wakes up with containerd 2.3.
-func (e *editor) tables(f *File) [][]string {
-	v := e.t.version(f)
-	switch {
-	case v >= 3:
-		return [][]string{tableFor(v), tableFor(2)}
-	case v == 1 && e.t.Release.AtLeast(2, 3, 0):
-		return [][]string{tableFor(1), tableFor(2), tableFor(3)}
-	}
-	return [][]string{tableFor(v)}
-}
-
-func (e *editor) dropFrom(f *File) {
-	for _, table := range e.tables(f) {
-		if e.want.DropMirrors {
-			e.dropPaths(f.Path, "registry.mirrors moves to hosts.toml", func(p []string) bool {
-				return hasPrefix(p, append(slices.Clone(table), "mirrors"))
-			})
-		}
-		if e.want.DropTLS {
-			e.dropPaths(f.Path, "registry.configs tls tables move to hosts.toml", func(p []string) bool {
-				return hasPrefix(p, append(slices.Clone(table), "configs")) && len(p) > len(table)+2 && p[len(table)+2] == "tls"
-			})
-		}
-		for _, host := range e.want.DropAuths {
-			e.dropPaths(f.Path, "registry.auths of "+host+" is delivered otherwise", func(p []string) bool {
-				return hasPrefix(p, append(slices.Clone(table), "auths")) && len(p) > len(table)+1 && sameHost(p[len(table)+1], host)
-			})
-		}
-		for _, host := range e.want.DropConfigAuth {
-			e.dropPaths(f.Path, "registry.configs auth of "+host+" is delivered otherwise", func(p []string) bool {
-				return hasPrefix(p, append(slices.Clone(table), "configs", host, "auth"))
-			})
-		}
+	if table := []string{"plugins", e.t.plugin1(), "registry"}; winner && lookup(e.t.Files[i].values, table[:2]) == nil {
+		// On 1.x the last file that has the CRI table gives all of it. With the table
+		// gone another file's would come to count.
+		d := e.t.Files[i].doc
+		e.edit(i, "registry.mirrors moves to hosts.toml", []span{{len(d.data), len(d.data), d.gap(d.eol()) + "[" + dotted(table) + "]" + d.eol()}})
 	}
 }
 
-// sameHost compares a registry.auths key with a host.
+// dropConfig takes the unwanted tables out of registry.configs.HOST, and the
+// host with them when nothing of it is left.
+func (e *editor) dropConfig(i int, table []string, host string) {
+	c := lookup(e.t.Files[i].values, append(slices.Clone(table), "configs", host))
+	tls := e.want.DropTLS && c["tls"] != nil
+	auth := slices.Contains(e.want.DropConfigAuth, host) && c["auth"] != nil
+	left := len(c)
+	for _, gone := range []bool{tls, auth} {
+		if gone {
+			left--
+		}
+	}
+	if !tls && !auth {
+		return
+	}
+	goes := func(key string) func(p []string) bool {
+		return func(p []string) bool {
+			return under(p, table, "configs", host) && (left == 0 || under(p, table, "configs", host, key))
+		}
+	}
+	if tls {
+		e.drop(i, "registry.configs tls tables move to hosts.toml", goes("tls"))
+	}
+	if auth {
+		e.drop(i, "registry.configs auth of "+host+" is delivered otherwise", goes("auth"))
+		reason := "registry.configs auth of " + host + " is delivered otherwise"
+		if p := e.t.Files[i].Path; !slices.Contains(e.reasons[p], reason) {
+			e.reasons[p] = append(e.reasons[p], reason)
+		}
+	}
+}
+
+// under reports whether p is the path below table, or something in it.
+func under(p, table []string, below ...string) bool {
+	return hasPrefix(p, table) && hasPrefix(p[len(table):], below)
+}
+
+// sameHost compares a registry.auths key, which may be a URL, with a host.
 func sameHost(key, host string) bool {
 	if _, rest, found := strings.Cut(key, "://"); found {
 		key = rest
 	}
-	return strings.TrimSuffix(key, "/") == host
+	key, _, _ = strings.Cut(key, "/")
+	return key == host
 }
 
-func (e *editor) dropPaths(file, reason string, match func([]string) bool) {
-	doc := newDocument(e.data[file])
-	if spans := doc.drop(match); len(spans) > 0 {
-		e.data[file] = splice(doc.data, spans)
-		e.because(file, reason)
-	}
-}
-
-func (e *editor) because(file, reason string) {
-	if !slices.Contains(e.reasons[file], reason) {
-		e.reasons[file] = append(e.reasons[file], reason)
-	}
-}
-
-func (e *editor) setPath(file string) {
+func (e *editor) setPath() {
 	r := e.t.Registry()
 	if e.want.ConfigPath == "" || r.ConfigPath == e.want.ConfigPath {
 		return
 	}
-	e.put(file, e.table(file), "config_path", e.want.ConfigPath)
+	reason := "config_path becomes " + e.want.ConfigPath
 	switch {
 	case r.ConfigPath == "":
-		e.because(file, "config_path is set to "+e.want.ConfigPath)
+		reason = "config_path is set to " + e.want.ConfigPath
 	case strings.Contains(r.ConfigPath, ":"):
-		e.because(file, "config_path becomes one directory, because several joined by a colon are not read since 2.1")
-	default:
-		e.because(file, "config_path becomes "+e.want.ConfigPath)
+		reason = "config_path becomes one directory, because several joined by a colon are not read since 2.1"
 	}
+	i := e.file(e.t.home())
+	defer e.t.settle()
+	e.put(i, e.t.writable(&e.t.Files[i]), "config_path", e.want.ConfigPath, reason)
 }
 
-func (e *editor) setAuth(file string, a HostAuth) {
-	table := append(slices.Clone(e.table(file)), "configs", a.Host, "auth")
-	for _, c := range e.t.Registry().Configs {
+func (e *editor) setAuth(a HostAuth) {
+	reason := "credential for " + a.Host
+	defer e.t.settle()
+	r := e.t.Registry()
+	// An entry of registry.auths would win over registry.configs.
+	for i := range e.t.Files {
+		for _, table := range e.t.tables(&e.t.Files[i]) {
+			for _, key := range sortedKeys(lookup(e.t.Files[i].values, append(slices.Clone(table), "auths"))) {
+				if sameHost(key, a.Host) {
+					e.drop(i, reason, func(p []string) bool { return under(p, table, "auths", key) })
+				}
+			}
+		}
+	}
+	e.t.settle()
+	for _, c := range r.Configs {
 		if c.Host == a.Host && c.Auth != nil && c.Auth.Username == a.Username && c.Auth.Password == a.Password &&
 			c.Auth.Auth.IsZero() && c.Auth.IdentityToken.IsZero() {
 			return
 		}
 	}
-	for _, key := range []string{"auth", "identitytoken"} {
-		e.dropPaths(file, "credential for "+a.Host, func(p []string) bool { return slices.Equal(p, append(slices.Clone(table), key)) })
+	// The last file that has this credential wins on 2.x, key by key.
+	home := e.t.home()
+	for i := range e.t.Files {
+		for _, table := range e.t.tables(&e.t.Files[i]) {
+			auth := append(slices.Clone(table), "configs", a.Host, "auth")
+			old := lookup(e.t.Files[i].values, auth)
+			if old == nil {
+				continue
+			}
+			if slices.Equal(table, e.t.counted(&e.t.Files[i])) {
+				home = e.t.Files[i].Path
+			}
+			for _, key := range []string{"auth", "identitytoken"} {
+				if _, ok := old[key]; ok {
+					e.drop(i, reason, func(p []string) bool { return under(p, auth, key) })
+				}
+			}
+		}
 	}
+	i := e.file(home)
+	table := append(slices.Clone(e.t.writable(&e.t.Files[i])), "configs", a.Host, "auth")
 	// The key that is put first ends up below: each goes right under the header.
-	e.put(file, table, "password", a.Password.Reveal())
-	e.put(file, table, "username", a.Username)
-	e.because(file, "credential for "+a.Host)
+	e.put(i, table, "password", a.Password.Reveal(), reason)
+	e.put(i, table, "username", a.Username, reason)
 }
 
-// put sets one key in a file, making the file and its version where needed.
-func (e *editor) put(file string, table []string, key, value string) {
-	data, exists := e.data[file]
-	if v := newVersion(e.t.Release); !exists {
-		data = fmt.Appendf(nil, "version = %d\n", v)
-	} else if e.needsVersion(file) {
-		doc := newDocument(data)
+// put sets one key in file i, giving the file a version where needed.
+func (e *editor) put(i int, table []string, key, value, reason string) {
+	if e.needsVersion(i) {
+		d := e.t.Files[i].doc
 		at := 0
-		if strings.HasPrefix(string(data), string(bom)) {
+		if bytes.HasPrefix(d.data, bom) {
 			at = len(bom)
 		}
-		data = splice(data, []span{{at, at, fmt.Sprintf("version = %d%s", v, doc.eol())}})
+		e.edit(i, reason, []span{{at, at, fmt.Sprintf("version = %d%s", newVersion(e.t.Release), d.eol())}})
 	}
-	doc := newDocument(data)
-	e.data[file] = splice(data, doc.set(table, key, quote(value)))
+	e.edit(i, reason, e.t.Files[i].doc.set(table, key, quote(value)))
+	if p := e.t.Files[i].Path; !slices.Contains(e.reasons[p], reason) {
+		e.reasons[p] = append(e.reasons[p], reason)
+	}
 }
 
 // needsVersion: a root file that says nothing of plugins and has no version is
 // given one on 2.x, so that no release has to guess what the new table means.
-func (e *editor) needsVersion(file string) bool {
-	if !e.t.Release.AtLeast(2, 0, 0) || file != e.t.Root {
+// Not one with drop-ins, which may be of another version, and not one that lists
+// plugins by their short names, which only a file without version may.
+func (e *editor) needsVersion(i int) bool {
+	f := &e.t.Files[i]
+	if !e.t.Release.AtLeast(2, 0, 0) || f.Path != e.t.Root || len(e.t.Files) > 1 {
 		return false
 	}
-	now := parseFile(file, e.data[file])
-	return now.Version == 0 && lookup(now.values, []string{"plugins"}) == nil
+	for _, key := range []string{"version", "plugins", "disabled_plugins", "required_plugins", "imports"} {
+		if _, ok := f.values[key]; ok {
+			return false
+		}
+	}
+	return true
 }
 
 func (e *editor) changes() (all []FileChange) {
-	paths := make([]string, 0, len(e.t.Files)+1)
-	before := map[string][]byte{}
-	for _, f := range e.t.Files {
-		paths = append(paths, f.Path)
-		before[f.Path] = f.Data
-	}
-	if _, ok := before[e.t.Root]; !ok {
-		paths = append(paths, e.t.Root)
-	}
-	for _, p := range paths {
-		after, ok := e.data[p]
-		if ok && (before[p] == nil || string(before[p]) != string(after)) && len(e.reasons[p]) > 0 {
-			all = append(all, FileChange{Path: p, Before: before[p], After: after, Reasons: e.reasons[p]})
+	for i := range e.t.Files {
+		f := &e.t.Files[i]
+		var before []byte
+		if i < len(e.before.Files) {
+			before = e.before.Files[i].Data
+		}
+		if before == nil && i >= len(e.before.Files) || !bytes.Equal(before, f.Data) {
+			all = append(all, FileChange{Path: f.Path, Before: before, After: f.Data, Reasons: e.reasons[f.Path]})
 		}
 	}
 	return all

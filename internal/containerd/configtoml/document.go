@@ -2,8 +2,10 @@ package configtoml
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"sort"
+	"strings"
 
 	"github.com/pelletier/go-toml/v2/unstable"
 )
@@ -33,11 +35,30 @@ type document struct {
 	data   []byte
 	all    []statement
 	starts []int
+	// places is where each registry setting is first mentioned, by joined path.
+	places map[string]int
 }
 
-// newDocument reads data, which has been decoded before without error.
-func newDocument(data []byte) *document {
-	d := &document{data: data, starts: []int{0}}
+// maxDepth bounds how deep tables, dotted keys and inline tables nest.
+// containerd's own tables go ten deep.
+const maxDepth = 64
+
+// maxKeys bounds how many keys one table has: the TOML decoder compares each key
+// with all others of its table, so that 100,000 of them take a minute.
+const maxKeys = 5000
+
+// limit is where a document goes beyond what is looked into, and how.
+type limit struct {
+	offset int
+	text   string
+}
+
+var tooDeep = fmt.Sprintf("tables or values nest more than %d levels deep", maxDepth)
+
+// newDocument reads data up to the first syntax error. It returns nil and the
+// limit for a document that goes beyond one.
+func newDocument(data []byte) (d *document, beyond *limit) {
+	d = &document{data: data, starts: []int{0}, places: map[string]int{}}
 	for i, b := range data {
 		if b == '\n' {
 			d.starts = append(d.starts, i+1)
@@ -51,11 +72,18 @@ func newDocument(data []byte) *document {
 	var p unstable.Parser
 	p.Reset(body)
 	var table []string
+	c := counter{keys: map[string]int{}, seen: map[string]bool{}}
 	for p.NextExpression() {
 		e := p.Expression()
 		switch e.Kind {
 		case unstable.Table, unstable.ArrayTable:
 			keys, first, last := keyOf(e)
+			if len(keys) > maxDepth {
+				return nil, &limit{first + shift, tooDeep}
+			}
+			if !c.header(keys, e.Kind == unstable.ArrayTable) {
+				return nil, &limit{first + shift, tooMany}
+			}
 			table = keys
 			s := statement{table: keys, header: true, array: e.Kind == unstable.ArrayTable, start: first + shift, end: last + shift}
 			for s.start > 0 && data[s.start-1] != '\n' && data[s.start] != '[' {
@@ -72,12 +100,98 @@ func newDocument(data []byte) *document {
 				s.end++
 			}
 			d.all = append(d.all, s)
+			d.note(keys, s.start)
 		case unstable.KeyValue:
-			d.all = append(d.all, keyValue(e, data, table, shift))
+			s, ok := keyValue(e, data, table, shift, len(table))
+			if !ok {
+				return nil, &limit{int(e.Raw.Offset) + shift, tooDeep}
+			}
+			if !c.key() || !s.fewMembers() {
+				return nil, &limit{int(e.Raw.Offset) + shift, tooMany}
+			}
+			d.all = append(d.all, s)
+			d.noteAll(&s, nil)
 		}
 	}
-	return d
+	return d, nil
 }
+
+var tooMany = fmt.Sprintf("a table has more than %d keys", maxKeys)
+
+// counter counts the keys of each table.
+type counter struct {
+	keys    map[string]int
+	seen    map[string]bool
+	current string
+}
+
+func (c *counter) header(path []string, array bool) bool {
+	full := joined(path)
+	for n, above := len(full), len(full); ; n = above {
+		if c.seen[full[:n]] {
+			break
+		}
+		c.seen[full[:n]] = true
+		above = max(strings.LastIndexByte(full[:n], 0), 0)
+		if c.keys[full[:above]]++; c.keys[full[:above]] > maxKeys {
+			return false
+		}
+		if above == 0 {
+			break
+		}
+	}
+	if c.current = full; array {
+		c.keys[full] = 0
+	}
+	return true
+}
+
+// key counts an assignment below the present header.
+func (c *counter) key() bool {
+	c.keys[c.current]++
+	return c.keys[c.current] <= maxKeys
+}
+
+func (s *statement) fewMembers() bool {
+	if len(s.inline) > maxKeys {
+		return false
+	}
+	for i := range s.inline {
+		if !s.inline[i].fewMembers() {
+			return false
+		}
+	}
+	return true
+}
+
+// note records the place of a path and of all above it, when it is a registry
+// setting.
+func (d *document) note(path []string, at int) {
+	if len(path) < 3 || path[0] != "plugins" || path[2] != "registry" {
+		return
+	}
+	for n := len(path); n >= 3; n-- {
+		key := joined(path[:n])
+		if _, ok := d.places[key]; ok {
+			return
+		}
+		d.places[key] = at
+	}
+}
+
+func (d *document) noteAll(s *statement, above []string) {
+	if len(above) == 0 && len(s.table) > 0 && s.table[0] != "plugins" {
+		return
+	}
+	full := append(slices.Clone(above), s.full()...)
+	d.note(full, s.start)
+	for i := range s.inline {
+		d.noteAll(&s.inline[i], full)
+	}
+}
+
+// joined makes a map key of a path.
+func joined(path []string) string { return strings.Join(path, "\x00") }
 
 func keyOf(e *unstable.Node) (keys []string, first, last int) {
 	first = -1
@@ -92,8 +206,12 @@ func keyOf(e *unstable.Node) (keys []string, first, last int) {
 	return keys, first, last
 }
 
-func keyValue(e *unstable.Node, data []byte, table []string, shift int) statement {
+// keyValue reads one assignment; false when it nests too deep.
+func keyValue(e *unstable.Node, data []byte, table []string, shift, depth int) (statement, bool) {
 	keys, first, last := keyOf(e)
+	if depth += len(keys); depth > maxDepth {
+		return statement{}, false
+	}
 	s := statement{table: table, key: keys, start: first + shift, end: int(e.Raw.Offset+e.Raw.Length) + shift}
 	for s.end > s.start && (data[s.end-1] == ' ' || data[s.end-1] == '\t') {
 		s.end--
@@ -109,11 +227,42 @@ func keyValue(e *unstable.Node, data []byte, table []string, shift int) statemen
 		s.isTable = true
 		for it := v.Children(); it.Next(); {
 			if c := it.Node(); c.Kind == unstable.KeyValue {
-				s.inline = append(s.inline, keyValue(c, data, nil, shift))
+				m, ok := keyValue(c, data, nil, shift, depth)
+				if !ok {
+					return s, false
+				}
+				s.inline = append(s.inline, m)
 			}
 		}
 	}
-	return s
+	// The members of an inline table have been looked at above.
+	return s, v.Kind != unstable.Array || !deepArray(v, maxDepth-depth)
+}
+
+// deepArray reports whether arrays, and inline tables in them, nest more than
+// left levels deep.
+func deepArray(n *unstable.Node, left int) bool {
+	if n.Kind != unstable.Array && n.Kind != unstable.InlineTable {
+		return false
+	}
+	if left <= 0 {
+		return true
+	}
+	for it := n.Children(); it.Next(); {
+		c := it.Node()
+		switch c.Kind {
+		case unstable.KeyValue:
+			keys, _, _ := keyOf(c)
+			if len(keys) > left || deepArray(c.Value(), left-len(keys)) {
+				return true
+			}
+		case unstable.Array, unstable.InlineTable:
+			if deepArray(c, left-1) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // pos turns an offset into a place.

@@ -58,21 +58,27 @@ func (d *document) drop(match func(path []string) bool) []span {
 	return spans
 }
 
-// dropInline removes the matching members of an inline table with their comma.
+// dropInline removes the matching members of an inline table with their commas.
+// A run at the end takes the comma before it: containerd's TOML readers refuse
+// one before the brace (seen on 1.6.20).
 func (s *statement) dropInline(data []byte, above []string, match func([]string) bool) (spans []span) {
 	full := append(slices.Clone(above), s.full()...)
-	for i := range s.inline {
-		m := &s.inline[i]
-		if !match(append(slices.Clone(full), m.full()...)) {
-			spans = append(spans, m.dropInline(data, full, match)...)
+	gone := func(i int) bool { return match(append(slices.Clone(full), s.inline[i].full()...)) }
+	for i := 0; i < len(s.inline); i++ {
+		if !gone(i) {
+			spans = append(spans, s.inline[i].dropInline(data, full, match)...)
 			continue
 		}
-		cut := span{start: m.start, end: m.end}
+		first := i
+		for i+1 < len(s.inline) && gone(i+1) {
+			i++
+		}
+		cut := span{start: s.inline[first].start, end: s.inline[i].end}
 		switch {
 		case i+1 < len(s.inline):
 			cut.end = s.inline[i+1].start
-		case i > 0:
-			cut.start = s.inline[i-1].end
+		case first > 0:
+			cut.start = s.inline[first-1].end
 		}
 		spans = append(spans, cut)
 	}

@@ -51,6 +51,10 @@ type Tree struct {
 	Files []File
 	// Missing are imports that were named without a pattern and are not there.
 	Missing []string
+
+	rules       rules
+	badPatterns []badPattern
+	unread      []string // in conf.d, imported by nothing
 }
 
 // Pos is a place in a file; line and column count from 1, 0 means unknown.
@@ -65,15 +69,11 @@ type Pos struct {
 // is for what cannot be read.
 func Load(src Source, root string, rel containerd.Release) (*Tree, error) {
 	t := &Tree{Root: path.Clean(root), Release: rel}
-	seen := map[string]bool{}
+	l := loader{src: src, tree: t, queued: map[string]bool{t.Root: true}, globs: map[string]bool{}}
 	queue := []string{t.Root}
 	for len(queue) > 0 {
 		p := queue[0]
 		queue = queue[1:]
-		if seen[p] {
-			continue
-		}
-		seen[p] = true
 		if len(t.Files) == maxFiles {
 			return nil, fmt.Errorf("%s imports more than %d files", root, maxFiles)
 		}
@@ -89,12 +89,14 @@ func Load(src Source, root string, rel containerd.Release) (*Tree, error) {
 		}
 		f := parseFile(p, data)
 		t.Files = append(t.Files, f)
-		imports, err := resolve(src, f)
+		imports, err := l.imports(&t.Files[len(t.Files)-1])
 		if err != nil {
 			return nil, err
 		}
 		queue = append(queue, imports...)
 	}
+	l.unread()
+	t.settle()
 	return t, nil
 }
 
@@ -102,54 +104,113 @@ var bom = []byte("\xef\xbb\xbf")
 
 func parseFile(p string, data []byte) File {
 	f := File{Path: p, Data: data, values: map[string]any{}}
-	body := bytes.TrimPrefix(data, bom)
-	if err := toml.Unmarshal(body, &f.values); err != nil {
-		pos := Pos{File: p}
-		text := err.Error()
-		var de *toml.DecodeError
-		if errors.As(err, &de) {
-			pos.Line, pos.Column = de.Position()
-			text = strings.TrimPrefix(de.Error(), "toml: ")
-		}
-		f.values = map[string]any{}
-		f.err = &Problem{ID: "CFG007", Pos: pos, Text: "not valid TOML: " + oneLine(text), Severity: 1, Fatal: true,
+	bad := func(line, column int, text string) File {
+		f.doc, f.values = nil, map[string]any{}
+		f.err = &Problem{ID: "CFG007", Pos: Pos{File: p, Line: line, Column: column}, Text: oneLine(text), Severity: 1, Fatal: true,
 			Hint: "repair the file; containerd cannot start with it"}
 		return f
 	}
-	f.doc = newDocument(data)
+	if len(data) > maxFile {
+		return bad(0, 0, fmt.Sprintf("larger than %d MiB", maxFile>>20))
+	}
+	doc, beyond := newDocument(data)
+	if beyond != nil {
+		before := data[:beyond.offset]
+		return bad(bytes.Count(before, []byte("\n"))+1, len(before)-bytes.LastIndexByte(before, '\n'), beyond.text)
+	}
+	f.doc = doc
+	if err := toml.Unmarshal(bytes.TrimPrefix(data, bom), &f.values); err != nil {
+		line, column := 0, 0
+		if de, ok := errors.AsType[*toml.DecodeError](err); ok {
+			line, column = de.Position()
+		}
+		// What the number parser quotes of the file may be a secret.
+		text, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), "toml: "), ": strconv")
+		return bad(line, column, "not valid TOML: "+text)
+	}
 	if v, ok := f.values["version"].(int64); ok && v >= 0 && v < 1000 {
 		f.Version = int(v)
 	}
 	return f
 }
 
-// resolve lists the files that f imports, in order. Patterns without a match are
-// fine; relative names are relative to the importing file.
-func resolve(src Source, f File) ([]string, error) {
-	list, _ := f.values["imports"].([]any)
-	var all []string
-	for _, v := range list {
-		name, ok := v.(string)
-		if !ok || name == "" {
-			continue
+// maxFile is the largest file that is looked into, in bytes.
+const maxFile = 64 << 20
+
+// loader finds the imports of one tree.
+type loader struct {
+	src    Source
+	tree   *Tree
+	queued map[string]bool // files
+	globs  map[string]bool // patterns that have been looked up
+}
+
+// imports lists the files that f imports and that are not in the tree yet, in
+// order. Only a star makes a pattern, and patterns without a match are fine.
+func (l *loader) imports(f *File) (all []string, err error) {
+	for _, name := range list(f.values, "imports") {
+		p := l.absolute(f.Path, name)
+		found := []string{p}
+		if strings.Contains(p, "*") {
+			if l.globs[p] {
+				continue
+			}
+			l.globs[p] = true
+			if found, err = l.src.Glob(p); errors.Is(err, path.ErrBadPattern) {
+				l.tree.badPatterns = append(l.tree.badPatterns, badPattern{f.Path, name})
+				continue
+			} else if err != nil {
+				return nil, fmt.Errorf("%s: import %q: %w", f.Path, name, err)
+			}
 		}
-		if !path.IsAbs(name) {
-			name = path.Join(path.Dir(f.Path), name)
+		for _, p := range found {
+			if !l.queued[p] {
+				l.queued[p] = true
+				all = append(all, p)
+			}
 		}
-		if !strings.ContainsAny(name, "*?[") {
-			all = append(all, path.Clean(name))
-			continue
-		}
-		found, err := src.Glob(name)
-		if err != nil {
-			return nil, fmt.Errorf("%s: import %q: %w", f.Path, name, err)
-		}
-		if len(all)+len(found) > maxFiles {
+		if len(l.queued) > maxFiles {
 			return nil, fmt.Errorf("%s imports more than %d files", f.Path, maxFiles)
 		}
-		all = append(all, found...)
 	}
 	return all, nil
 }
+
+// unread notes what stands in conf.d and is imported by nothing. The directory
+// is only a hint, so an error to list it does not matter.
+func (l *loader) unread() {
+	if len(l.tree.Files) == 0 || l.tree.Files[0].err != nil {
+		return
+	}
+	found, err := l.src.Glob(path.Join(path.Dir(l.tree.Root), "conf.d", "*.toml"))
+	if err != nil {
+		return
+	}
+	for _, p := range found {
+		if !l.queued[p] {
+			l.tree.unread = append(l.tree.unread, p)
+		}
+	}
+}
+
+// absolute makes an import absolute: relative to the importing file, but a
+// pattern relative to the daemon's working directory, which is / under systemd,
+// before 1.6.29 and 1.7.16 (resolveImports).
+func (l *loader) absolute(from, name string) string {
+	r := l.tree.Release
+	if strings.Contains(name, "*") && (!r.AtLeast(1, 6, 29) || r.In(1, 7, 0, 15)) {
+		if path.IsAbs(name) {
+			return name
+		}
+		return path.Join("/", name)
+	}
+	if !path.IsAbs(name) {
+		name = path.Join(path.Dir(from), name)
+	}
+	return path.Clean(name)
+}
+
+// badPattern is an import that is no pattern, with the file that has it.
+type badPattern struct{ file, name string }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -2,7 +2,6 @@ package configtoml
 
 import (
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 )
@@ -21,30 +20,48 @@ type Problem struct {
 	Fatal bool
 }
 
-// Problems lists what is wrong, by file order and place. What the daemon's own
-// `config dump` does not check is checked here.
+// Problems lists what is wrong, by file in processing order and by line. What
+// the daemon's own `config dump` does not check is checked here.
 func (t *Tree) Problems() []Problem {
-	c := &checker{t: t, r: t.Registry()}
+	c := &checker{t: t, r: t.Registry(), merged: t.mergedVersion(), places: t.places()}
 	for i := range t.Files {
 		c.file(&t.Files[i])
 	}
-	for _, m := range t.Missing {
-		c.add(Problem{ID: "CFG008", Pos: Pos{File: t.Root}, Severity: 1, Text: fmt.Sprintf("imports %q, which does not exist", m), Hint: "make the file or take it out of imports"})
-	}
+	c.imports()
 	c.dropIns()
+	c.types()
 	c.registry()
+	c.hostsDirs()
+	c.required()
+	c.sort()
 	return c.found
 }
 
 type checker struct {
-	t     *Tree
-	r     Registry
-	found []Problem
+	t      *Tree
+	r      Registry
+	merged int
+	places places
+	found  []Problem
 }
 
 func (c *checker) add(p Problem) {
 	p.Fatal = p.Severity <= 2
 	c.found = append(c.found, p)
+}
+
+// sort orders by file and line; problems of one place keep their order.
+func (c *checker) sort() {
+	order := map[string]int{}
+	for i := range c.t.Files {
+		order[c.t.Files[i].Path] = i - len(c.t.Files)
+	}
+	slices.SortStableFunc(c.found, func(a, b Problem) int {
+		if d := order[a.Pos.File] - order[b.Pos.File]; d != 0 {
+			return d
+		}
+		return a.Pos.Line - b.Pos.Line
+	})
 }
 
 func (c *checker) file(f *File) {
@@ -53,96 +70,130 @@ func (c *checker) file(f *File) {
 		return
 	}
 	rel := c.t.Release
-	root := f.Path == c.t.Root
-	if f.Version > rel.MaxConfigVersion() {
+	if rel.AtLeast(2, 0, 0) && strings.HasPrefix(string(f.Data), string(bom)) {
+		c.add(Problem{ID: "CFG007", Pos: Pos{File: f.Path, Line: 1, Column: 1}, Severity: 1,
+			Text: "begins with a byte order mark, which containerd 2.x takes for an invalid key", Hint: "save the file without it"})
+	}
+	c.version(f)
+	if lookup(f.values, []string{"plugin"}) != nil {
+		c.add(Problem{ID: "CFG012", Pos: c.at(f, "plugin"), Severity: 3, Text: "the table plugin is ignored; its name is plugins", Hint: "rename it"})
+	}
+	c.disabled(f)
+	c.tables(f)
+}
+
+func (c *checker) version(f *File) {
+	rel := c.t.Release
+	v, there := f.values["version"]
+	if _, ok := v.(int64); there && (!ok || f.Version == 0 && v != int64(0)) {
+		c.add(Problem{ID: "CFG007", Pos: c.at(f, "version"), Severity: 1, Text: "version is not a whole number that containerd knows", Hint: fmt.Sprintf("write version = %d", newVersion(rel))})
+		return
+	}
+	// Before 2.3 only the merged version is looked at, and 1.x began to look late
+	// (1.6.32, 1.7.17).
+	silent := !rel.AtLeast(1, 6, 32) || rel.In(1, 7, 0, 16)
+	switch {
+	case f.Version <= rel.MaxConfigVersion():
+	case silent:
+		c.add(Problem{ID: "CFG005", Pos: c.at(f, "version"), Severity: 3,
+			Text: fmt.Sprintf("config version %d is newer than containerd %s knows, which reads the tables of version 2 only", f.Version, rel),
+			Hint: "write the file in version 2"})
+	case rel.AtLeast(2, 3, 0) || c.merged == f.Version || rel.AtLeast(2, 0, 0) && c.raisedAfter(f):
 		c.add(Problem{ID: "CFG005", Pos: c.at(f, "version"), Severity: 1,
 			Text: fmt.Sprintf("config version %d is newer than containerd %s reads (%d)", f.Version, rel, rel.MaxConfigVersion()),
 			Hint: "upgrade containerd, or write the file in an older version"})
 	}
-	plugins := lookup(f.values, []string{"plugins"})
-	dotted := slices.ContainsFunc(sortedKeys(plugins), func(k string) bool { return strings.HasPrefix(k, "io.containerd.") })
-	if root && f.Version == 0 && dotted && !c.t.Release.AtLeast(2, 3, 0) {
-		what := "is read as version 1, in which all io.containerd.* tables are ignored"
-		if rel.AtLeast(2, 0, 0) {
-			what = "is not migrated, so the tables of older versions are ignored"
+	dotted := slices.ContainsFunc(sortedKeys(lookup(f.values, []string{"plugins"})), func(k string) bool { return strings.HasPrefix(k, "io.containerd.") })
+	if f.Path != c.t.Root || f.Version != 0 || !dotted || rel.AtLeast(2, 3, 0) {
+		return
+	}
+	old, _ := f.old()
+	switch {
+	case rel.AtLeast(2, 0, 0) && old != nil && c.merged != 2:
+		c.add(Problem{ID: "CFG010", Pos: Pos{File: f.Path, Line: 1}, Severity: 3, Text: "has no version and is not migrated, so the tables of older versions are ignored", Hint: "write version = 2 at the top, which is what its tables are"})
+	case !rel.AtLeast(2, 0, 0) && c.merged == 1:
+		c.add(Problem{ID: "CFG010", Pos: Pos{File: f.Path, Line: 1}, Severity: 3, Text: "has no version and is read as version 1, in which all io.containerd.* tables are ignored", Hint: "write version = 2 at the top"})
+	}
+}
+
+// raisedAfter reports whether a file without version, or of version 1, follows f.
+// 2.0 to 2.2 raise it to the version of f, and crash when that is too high.
+func (c *checker) raisedAfter(f *File) bool {
+	after := false
+	for i := range c.t.Files {
+		g := &c.t.Files[i]
+		if after && g.Version > 1 {
+			return false
 		}
-		c.add(Problem{ID: "CFG010", Pos: Pos{File: f.Path, Line: 1}, Severity: 3, Text: "has no version and " + what, Hint: "write version = 2 (containerd 1.x) or 3 (2.x) at the top"})
-	}
-	if lookup(f.values, []string{"plugin"}) != nil {
-		c.add(Problem{ID: "CFG012", Pos: c.at(f, "plugin"), Severity: 3, Text: "the table plugin is ignored; its name is plugins", Hint: "rename it"})
-	}
-	for _, d := range list(f.values, "disabled_plugins") {
-		if d == "cri" || d == pluginV2 || d == pluginV3 {
-			c.add(Problem{ID: "CFG004", Pos: c.at(f, "disabled_plugins"), Severity: 2, Text: fmt.Sprintf("%q is in disabled_plugins, so containerd runs without CRI", d), Hint: "take it out of the list and restart containerd"})
+		if after {
+			return true
 		}
+		after = g.Path == f.Path
 	}
-	if v := c.t.version(f); v >= 3 && lookup(f.values, registryTables[1].path) != nil {
-		what := "is ignored by containerd 2.0 to 2.2, and takes the place of the new one from 2.3 on"
-		c.add(Problem{ID: "CFG011", Pos: c.at(f, registryTables[1].path...), Severity: 3, Text: "the registry table of version 2 in a file of version " + fmt.Sprint(v) + " " + what, Hint: "move it to plugins." + pluginV3})
-	}
-	for _, table := range registryTables {
-		reg := lookup(f.values, table.path)
-		if v, there := reg["config_path"]; there {
-			if _, ok := v.(string); !ok {
-				c.add(Problem{ID: "CFG007", Pos: c.at(f, append(slices.Clone(table.path), "config_path")...), Severity: 1, Text: "config_path is not a string", Hint: "write one directory in quotes"})
+	return false
+}
+
+// disabled checks disabled_plugins and required_plugins.
+func (c *checker) disabled(f *File) {
+	rel := c.t.Release
+	for _, key := range []string{"disabled_plugins", "required_plugins"} {
+		for _, d := range list(f.values, key) {
+			short := !strings.Contains(d, ".") && f.Version > 1
+			if !rel.AtLeast(2, 0, 0) {
+				short = strings.Count(d, ".") < 3 && c.merged > 1
+			}
+			cri := d == pluginV1 || d == pluginV2 || d == pluginV3
+			switch {
+			case short && cri && key == "disabled_plugins":
+				c.add(Problem{ID: "CFG004", Pos: c.at(f, key), Severity: 1, Text: fmt.Sprintf("%q in disabled_plugins is no plugin URI of version 2 and later, so containerd does not start", d), Hint: "take it out of the list"})
+			case short:
+				c.add(Problem{ID: "CFG007", Pos: c.at(f, key), Severity: 1, Text: fmt.Sprintf("%q in %s is no plugin URI, so containerd does not start", d, key), Hint: "write it as io.containerd.TYPE.vN.NAME, or take it out"})
+			case cri && key == "disabled_plugins" && (rel.AtLeast(2, 0, 0) || d == c.t.plugin1()):
+				c.add(Problem{ID: "CFG004", Pos: c.at(f, key), Severity: 2, Text: fmt.Sprintf("%q is in disabled_plugins, so containerd runs without CRI", d), Hint: "take it out of the list and restart containerd"})
 			}
 		}
 	}
 }
 
-// dropIns checks the version rules between root and imported files.
-func (c *checker) dropIns() {
-	t := c.t
-	if len(t.Files) < 2 || !t.Release.AtLeast(2, 0, 0) {
-		return
-	}
-	root := t.version(&t.Files[0])
-	for i := range t.Files[1:] {
-		f := &t.Files[i+1]
-		switch {
-		case f.Version == 0 || f.Version == root:
-		case t.Release.In(2, 3, 0, 4) && f.Version > root:
-			c.add(Problem{ID: "CFG006", Pos: c.at(f, "version"), Severity: 1, Text: fmt.Sprintf("drop-in of version %d above a root file of version %d, which containerd %s refuses", f.Version, root, t.Release), Hint: "write both in the same version"})
-		case !t.Release.AtLeast(2, 3, 0):
-			c.add(Problem{ID: "CFG006", Pos: c.at(f, "version"), Severity: 3, Text: fmt.Sprintf("drop-in of version %d above a root file of version %d: one of them is not migrated and its CRI settings are lost", f.Version, root), Hint: "write both in the same version"})
-		}
-	}
-}
-
-func (c *checker) registry() {
+// tables finds CRI tables that the file's version does not have.
+func (c *checker) tables(f *File) {
 	rel := c.t.Release
-	path := c.r.ConfigPath
-	if path == "" && rel.BakesDefaultConfigPath() {
-		path = defaultPair
-	}
-	if len(c.r.Mirrors) > 0 && path != "" {
-		id, why := "CFG001", "`mirrors` cannot be set when `config_path` is provided"
-		if c.r.ConfigPath == "" {
-			id, why = "CFG003", fmt.Sprintf("containerd %s sets a config_path by itself, beside which `mirrors` cannot be set", rel)
+	if !rel.AtLeast(2, 0, 0) && c.merged > 1 {
+		for _, name := range sortedKeys(lookup(f.values, []string{"plugins"})) {
+			if strings.Count(name, ".") < 3 {
+				c.add(Problem{ID: "CFG011", Pos: c.at(f, "plugins", name), Severity: 1, Text: fmt.Sprintf("plugins.%s is a name of version 1, which containerd %s refuses in version %d", bare(name), rel, c.merged), Hint: "write the plugin's whole name, for CRI " + pluginV2})
+			}
 		}
-		c.add(Problem{ID: id, Pos: c.r.Mirrors[0].At, Severity: 2, Text: "containerd starts without CRI: " + why, Hint: "move the mirrors to hosts.toml and delete the table"})
 	}
-	for _, h := range c.r.Configs {
-		if h.TLS == nil {
+	counted := c.t.counted(f)
+	for _, table := range registryTables {
+		if lookup(f.values, table) == nil || slices.Equal(table, counted) {
 			continue
 		}
-		if rel.HasConfigsTLS() && path != "" {
-			c.add(Problem{ID: "CFG002", Pos: h.At, Severity: 2, Text: "containerd starts without CRI: `configs.tls` cannot be set when `config_path` is provided", Hint: "put ca and skip_verify into hosts.toml"})
-			break
+		p := Problem{ID: "CFG011", Pos: c.at(f, table...), Severity: 3, Hint: "move it to plugins." + bare(tableFor(max(c.merged, newVersion(rel)))[1])}
+		name := "plugins." + bare(table[1]) + ".registry"
+		switch {
+		case !rel.AtLeast(2, 0, 0):
+			if table[1] == c.t.plugin1() {
+				continue // another file takes its place: CFG018
+			}
+			if table[1] == pluginV1 && c.merged > 1 {
+				continue // told above
+			}
+			p.Hint = "move it to plugins." + bare(c.t.plugin1())
+			p.Text = fmt.Sprintf("%s is ignored: containerd %s reads plugins.%s in version %d", name, rel, bare(c.t.plugin1()), c.merged)
+		case table[1] == pluginV3:
+			p.Text = fmt.Sprintf("%s is ignored, because plugins.%s.registry takes its place", name, bare(pluginV2))
+			p.Hint = "delete one of the two"
+		case rel.AtLeast(2, 3, 0):
+			p.Text = fmt.Sprintf("%s is ignored in a file of version %d", name, f.Version)
+		default:
+			p.Text = fmt.Sprintf("%s is ignored by containerd 2.0 to 2.2 here, and takes the place of the new one from 2.3 on", name)
 		}
-		if !rel.HasConfigsTLS() {
-			c.add(Problem{ID: "CFG023", Pos: h.At, Severity: 3, Text: fmt.Sprintf("configs.%q.tls is ignored since containerd 2.0", h.Host), Hint: "put ca and skip_verify into hosts.toml"})
-		}
+		c.add(p)
 	}
-	for _, a := range c.r.Auths {
-		if u, err := url.Parse(a.Host); err != nil || u.Host == "" {
-			c.add(Problem{ID: "CFG027", Pos: a.At, Severity: 2, Text: fmt.Sprintf("containerd starts without CRI: registry.auths key %q is no URL", a.Host), Hint: "write it with http:// or https://"})
-		}
-	}
-	for _, h := range c.r.Configs {
-		if strings.Contains(h.Host, "://") {
-			c.add(Problem{ID: "CFG021", Pos: h.At, Severity: 3, Text: fmt.Sprintf("configs key %q has a scheme and is never used", h.Host), Hint: "write host or host:port"})
-		}
+	if old := counted; rel.AtLeast(2, 3, 0) && f.Version == 3 && old[1] != pluginV3 {
+		c.add(Problem{ID: "CFG011", Pos: c.at(f, old...), Severity: 3, Text: fmt.Sprintf("the registry table of version 2 in a file of version 3 takes the place of the new one since 2.3"), Hint: "move it to plugins." + bare(pluginV3)})
 	}
 }
 

@@ -62,42 +62,44 @@ type Auth struct {
 func (t *Tree) Registry() Registry {
 	images := t.images()
 	reg := lookup(images, []string{"registry"})
+	at := t.places()
 	var r Registry
 	r.ConfigPath, r.ConfigPathSet = text(reg, "config_path")
 	if r.ConfigPathSet {
-		r.ConfigPathAt = t.where("config_path")
+		r.ConfigPathAt = at.where("config_path")
 	}
 	for _, host := range sortedKeys(lookup(reg, []string{"mirrors"})) {
-		m := Mirror{Host: host, At: t.where("mirrors", host)}
+		m := Mirror{Host: host, At: at.where("mirrors", host)}
 		m.Endpoints = list(lookup(reg, []string{"mirrors", host}), "endpoint")
 		r.Mirrors = append(r.Mirrors, m)
 	}
 	for _, host := range sortedKeys(lookup(reg, []string{"configs"})) {
-		r.Configs = append(r.Configs, t.hostConfig(lookup(reg, []string{"configs", host}), host))
+		r.Configs = append(r.Configs, hostConfig(lookup(reg, []string{"configs", host}), host, at))
 	}
 	for _, host := range sortedKeys(lookup(reg, []string{"auths"})) {
-		r.Auths = append(r.Auths, HostConfig{Host: host, Auth: authOf(lookup(reg, []string{"auths", host})), At: t.where("auths", host)})
+		r.Auths = append(r.Auths, HostConfig{Host: host, Auth: authOf(lookup(reg, []string{"auths", host})), At: at.where("auths", host)})
 	}
 	r.HeaderNames = sortedKeys(lookup(reg, []string{"headers"}))
 	r.SandboxImage, _ = text(images, "sandbox_image")
-	if v, ok := text(lookup(images, []string{"pinned_images"}), "sandbox"); ok {
-		r.SandboxImage = v
+	if t.Release.AtLeast(2, 0, 0) {
+		r.SandboxImage, _ = text(lookup(images, []string{"pinned_images"}), "sandbox")
 	}
 	r.LocalPull, r.LocalPullReason = t.localPull(images, &r)
 	r.HostsDirs, r.HostsNote = t.hostsDirs(&r)
 	return r
 }
 
-func (t *Tree) hostConfig(m map[string]any, host string) HostConfig {
-	c := HostConfig{Host: host, At: t.where("configs", host)}
-	if tls := lookup(m, []string{"tls"}); len(tls) > 0 {
+func hostConfig(m map[string]any, host string, at places) HostConfig {
+	c := HostConfig{Host: host, At: at.where("configs", host)}
+	// An empty table counts as well (CFG002).
+	if tls := lookup(m, []string{"tls"}); tls != nil {
 		c.TLS = &TLS{}
 		c.TLS.CAFile, _ = text(tls, "ca_file")
 		c.TLS.CertFile, _ = text(tls, "cert_file")
 		c.TLS.KeyFile, _ = text(tls, "key_file")
 		c.TLS.InsecureSkipVerify, _ = tls["insecure_skip_verify"].(bool)
 	}
-	if auth := lookup(m, []string{"auth"}); len(auth) > 0 {
+	if auth := lookup(m, []string{"auth"}); auth != nil {
 		c.Auth = authOf(auth)
 	}
 	return c
@@ -143,15 +145,33 @@ func (t *Tree) localPull(images map[string]any, r *Registry) (bool, string) {
 // defaultPair is the value since 2.2 where nothing is set.
 const defaultPair = "/etc/containerd/certs.d:/etc/docker/certs.d"
 
+// configPath is the value that containerd works with, and whether it is its own.
+func (t *Tree) configPath(r *Registry) (value string, builtIn bool) {
+	switch {
+	case r.ConfigPath != "":
+		return r.ConfigPath, false
+	case t.Release.BakesDefaultConfigPath():
+		// It is there before the file is read. An empty value in the file takes it
+		// away again, unless the migration of an old table puts it back.
+		if r.ConfigPathSet && !t.migrates20() {
+			return "", false
+		}
+		return defaultPair, true
+	case t.Release.DefaultConfigPathIsPair() && len(r.Mirrors) == 0:
+		return defaultPair, true
+	}
+	return "", false
+}
+
 // hostsDirs are the directories that are really read.
 func (t *Tree) hostsDirs(r *Registry) ([]string, string) {
-	path, note := r.ConfigPath, ""
+	path, builtIn := t.configPath(r)
+	note := ""
 	switch {
-	case path != "":
-	case t.Release.DefaultConfigPathIsPair() && (len(r.Mirrors) == 0 || t.Release.BakesDefaultConfigPath()):
-		path, note = defaultPair, "config_path is not set, which means "+defaultPair+" since 2.2"
-	default:
+	case path == "":
 		return nil, "config_path is not set, so no host directory is read"
+	case builtIn:
+		note = "config_path is not set, which means " + defaultPair + " since 2.2"
 	}
 	if !strings.Contains(path, ":") {
 		return []string{path}, ""

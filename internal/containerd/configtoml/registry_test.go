@@ -75,7 +75,8 @@ func TestProblems(t *testing.T) {
 		{"CFG012", "1.7.35", "version = 2\n[plugin.cri]\nx = 1\n", false},
 		{"CFG021", "1.7.35", "version = 2\n" + v2 + ".registry.configs.'http://x'.auth]\nusername = 'u'\n", false},
 		{"CFG023", "2.0.5", tls, false},
-		{"CFG027", "1.7.35", "version = 2\n" + v2 + ".registry.auths.'h:5000']\nusername = 'u'\n", true},
+		{"CFG027", "1.7.35", "version = 2\n" + v2 + ".registry.auths.'192.0.2.1:5000']\nusername = 'u'\n", true},
+		{"CFG027", "1.7.35", "version = 2\n" + v2 + ".registry.auths.'h:5000']\nusername = 'u'\n", false},
 	}
 	for _, tc := range cases {
 		found := load(t, files{root: tc.config}, tc.release).Problems()
@@ -87,7 +88,7 @@ func TestProblems(t *testing.T) {
 	for release, config := range map[string]string{
 		"1.6.20": "version = 2\n" + v2 + ".registry]\nconfig_path = '/c'\n",
 		"2.4.2":  "version = 3\n[plugins.'io.containerd.cri.v1.images'.registry]\nconfig_path = '/c'\n",
-		"2.2.1":  "version = 3\n",
+		"2.2.1":  "version = 3\n[plugins.'io.containerd.cri.v1.images'.registry]\nconfig_path = '/c'\n",
 	} {
 		if found := load(t, files{root: config}, release).Problems(); len(found) > 0 {
 			t.Errorf("%s: a good file has %+v", release, found)

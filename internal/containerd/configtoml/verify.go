@@ -12,26 +12,28 @@ import (
 // changed ones import are not looked for: Change adds no imports.
 func Overlay(t *Tree, changes []FileChange) (*Tree, error) {
 	o := overlay{tree: t, after: map[string][]byte{}}
+	for i := range t.Files {
+		o.after[t.Files[i].Path] = t.Files[i].Data
+	}
 	for _, c := range changes {
 		o.after[c.Path] = c.After
 	}
-	return Load(o, t.Root, t.Release)
+	after, err := Load(o, t.Root, t.Release)
+	if err == nil {
+		after.unread = t.unread
+	}
+	return after, err
 }
 
 type overlay struct {
 	tree  *Tree
-	after map[string][]byte
+	after map[string][]byte // by path
 }
 
 // ReadFile implements Source.
 func (o overlay) ReadFile(name string) ([]byte, error) {
 	if b, ok := o.after[name]; ok {
 		return b, nil
-	}
-	for _, f := range o.tree.Files {
-		if f.Path == name {
-			return f.Data, nil
-		}
 	}
 	return nil, fs.ErrNotExist
 }
@@ -83,9 +85,8 @@ func verify(t *Tree, want Wanted, changes []FileChange) error {
 }
 
 func sameElsewhere(before, after *Tree, want Wanted) error {
-	for _, f := range before.Files {
-		i := slices.IndexFunc(after.Files, func(g File) bool { return g.Path == f.Path })
-		if i < 0 {
+	for i, f := range before.Files {
+		if i >= len(after.Files) || after.Files[i].Path != f.Path {
 			return fmt.Errorf("%s cannot be edited safely: it would not be read any more", f.Path)
 		}
 		old, now := rest(f.values, want), rest(after.Files[i].values, want)
@@ -103,7 +104,7 @@ func sameElsewhere(before, after *Tree, want Wanted) error {
 func rest(m map[string]any, want Wanted) map[string]any {
 	out := clone(m)
 	for _, table := range registryTables {
-		reg := lookup(out, table.path)
+		reg := lookup(out, table)
 		if reg == nil {
 			continue
 		}
@@ -122,7 +123,8 @@ func rest(m map[string]any, want Wanted) map[string]any {
 		}
 		auths := lookup(reg, []string{"auths"})
 		for key := range auths {
-			if slices.ContainsFunc(want.DropAuths, func(h string) bool { return sameHost(key, h) }) {
+			if slices.ContainsFunc(want.DropAuths, func(h string) bool { return sameHost(key, h) }) ||
+				slices.ContainsFunc(want.SetConfigAuth, func(a HostAuth) bool { return sameHost(key, a.Host) }) {
 				delete(auths, key)
 			}
 		}
