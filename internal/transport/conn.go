@@ -112,7 +112,7 @@ func (c *conn) startOnce(ctx context.Context, first []byte) (*process, engine.En
 		}
 		return nil, e, nil
 	default:
-		return nil, engine.Engine{}, scriptError(r, p.Stderr(), c.layout.dir)
+		return nil, engine.Engine{}, scriptError(r, p.lastWords(), c.layout.dir)
 	}
 }
 

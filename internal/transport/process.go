@@ -191,6 +191,19 @@ func (p *process) Stdin() io.WriteCloser { return p.stdin }
 // Stdout implements Process.
 func (p *process) Stdout() io.Reader { return p.stdout }
 
+// lastWordsPatience bounds the wait for a script that does not end.
+const lastWordsPatience = 2 * time.Second
+
+// lastWords is Stderr of a script that has reported its failure and is about to
+// end. Its report and its error come by two streams, of which either may be first.
+func (p *process) lastWords() string {
+	select {
+	case <-p.done:
+	case <-time.After(lastWordsPatience):
+	}
+	return p.Stderr()
+}
+
 // Stderr implements Process.
 func (p *process) Stderr() string { return p.errs.tail.String() }
 

@@ -68,7 +68,7 @@ func reportError(r report, err error, p *process, dir string) error {
 	if err != nil {
 		return err
 	}
-	return scriptError(r, p.Stderr(), dir)
+	return scriptError(r, p.lastWords(), dir)
 }
 
 // scriptError turns a script's report of failure into an Error. What the failed
