@@ -130,7 +130,8 @@ func (e *Engine) plan(ctx context.Context, req protocol.Request) (*protocol.Repl
 	case err != nil:
 		return nil, err
 	case holder != nil:
-		made.Node.Warnings = append(made.Node.Warnings, plan.Notice{ID: "busy", Text: (&LockedError{*holder}).Error(), Hint: "plan again when it is done"})
+		// In the middle of somebody's change a node is not what it looks like.
+		return nil, &LockedError{*holder}
 	case left != nil:
 		made.Node.Interrupted = left.ID
 		made.Node.Warnings = append(made.Node.Warnings, plan.Notice{ID: "interrupted",

@@ -68,6 +68,9 @@ func TestCandidates(t *testing.T) {
 					t.Errorf("containerd reads %v", reg)
 				}
 				registryOf(before)
+				// 1.x lists what it imported in no fixed order.
+				delete(before, "imports")
+				delete(after, "imports")
 				if !reflect.DeepEqual(before, after) {
 					t.Errorf("something else changed:\n%v\n%v", before, after)
 				}

@@ -127,18 +127,19 @@ type counter struct {
 
 func (c *counter) header(path []string, array bool) bool {
 	full := joined(path)
-	for n, above := len(full), len(full); ; n = above {
+	for n := len(full); ; {
 		if c.seen[full[:n]] {
 			break
 		}
 		c.seen[full[:n]] = true
-		above = max(strings.LastIndexByte(full[:n], 0), 0)
+		above := max(strings.LastIndexByte(full[:n], 0), 0)
 		if c.keys[full[:above]]++; c.keys[full[:above]] > maxKeys {
 			return false
 		}
 		if above == 0 {
 			break
 		}
+		n = above
 	}
 	if c.current = full; array {
 		c.keys[full] = 0

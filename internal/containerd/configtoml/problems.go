@@ -193,7 +193,7 @@ func (c *checker) tables(f *File) {
 		c.add(p)
 	}
 	if old := counted; rel.AtLeast(2, 3, 0) && f.Version == 3 && old[1] != pluginV3 {
-		c.add(Problem{ID: "CFG011", Pos: c.at(f, old...), Severity: 3, Text: fmt.Sprintf("the registry table of version 2 in a file of version 3 takes the place of the new one since 2.3"), Hint: "move it to plugins." + bare(pluginV3)})
+		c.add(Problem{ID: "CFG011", Pos: c.at(f, old...), Severity: 3, Text: "the registry table of version 2 in a file of version 3 takes the place of the new one since 2.3", Hint: "move it to plugins." + bare(pluginV3)})
 	}
 }
 
