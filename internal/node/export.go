@@ -85,8 +85,11 @@ func (x *exporter) document(host, dir string, doc *hoststoml.Document, source st
 	for _, h := range doc.Hosts {
 		r.Endpoints = append(r.Endpoints, x.endpoint(dir, h, &r))
 	}
-	if doc.Server != "" && !isUpstream(host, doc.Server) {
-		root := doc.Root
+	// An upstream with keys of its own, or the only one there is, has to be named
+	// as an endpoint, or its keys would be lost.
+	root := doc.Root
+	keys := root.CA != nil || root.Client != nil || root.SkipVerify != nil || len(root.Headers) > 0
+	if doc.Server != "" && (!isUpstream(host, doc.Server) || keys || len(doc.Hosts) == 0) {
 		root.URL = doc.Server
 		if !slices.ContainsFunc(doc.Hosts, func(h hoststoml.Host) bool { return h.URL == doc.Server }) {
 			r.Endpoints = append(r.Endpoints, x.endpoint(dir, root, &r))
