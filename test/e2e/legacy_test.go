@@ -92,7 +92,6 @@ func TestLegacy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("imported:\n%s%s", text, imported.err)
 	p := o.plan(0, file)
 	if p.Summary.Change != 4 || p.Summary.Refused+p.Summary.Failed != 0 {
 		t.Errorf("plan of what was imported: %+v\n%s", p.Summary, text)
