@@ -2,6 +2,8 @@
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X github.com/pullway/pullway/internal/cli.version=$(VERSION)
 NODES   ?= 20
+# Where the lab keeps the containerd releases that it has built.
+LAB_CACHE := $(or $(XDG_CACHE_HOME),/var/cache)/pullway-lab
 
 .PHONY: help build engine test lint e2e demo bench fuzz generate clean
 
@@ -26,6 +28,8 @@ lint: ## vet, staticcheck and gofmt
 e2e: build ## end-to-end tests on real nodes (root, Debian or Ubuntu)
 	go run ./test/lab/cmd/lab requirements --install
 	go test -tags e2e -count=1 -timeout 30m ./test/...
+	PULLWAY_CONTAINERD=$$(ls $(LAB_CACHE)/containerd-2.4.2-*/usr/local/bin/containerd | head -n 1) \
+	  go test -count=1 -run Real ./internal/cri ./internal/daemon
 
 demo: ## the whole story on three real nodes, then everything is taken down (root)
 	@./test/demo/run
