@@ -102,7 +102,6 @@ func rolloutText(p fleet.Policy) string {
 // run drives a fleet with a record, a lock, a progress view and Ctrl-C, and
 // shows the result.
 func (a *app) run(ctx context.Context, fn *fleetNodes, r fleet.Run, do func(context.Context, *fleet.Driver, fleet.Options) (*fleet.Run, error)) error {
-	fn.connector.warn = a.warn
 	dir, err := stateDir(os.LookupEnv, os.UserHomeDir)
 	if err != nil {
 		return err

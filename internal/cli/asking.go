@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -31,12 +32,12 @@ Exit code 0 when every pull worked, 3 when one did not.`,
 			if err != nil {
 				return err
 			}
-			wire := l.Desired.ToWire()
-			answers, err := a.ask(cmd, nodes, protocol.Request{Op: protocol.OpVerify, Desired: &wire, Run: "verify"}, verifyWithin)
+			fn, err := a.load(cmd.Context(), nodes)
 			if err != nil {
 				return err
 			}
-			v := report.NewVerify(answers)
+			wire := l.Desired.ToWire()
+			v := report.NewVerify(a.ask(cmd.Context(), fn, protocol.Request{Op: protocol.OpVerify, Desired: &wire, Run: "verify"}, verifyWithin))
 			if err := a.show(v); err != nil {
 				return err
 			}
@@ -60,11 +61,11 @@ func (a *app) statusCommand() *cobra.Command {
   pullway status --local -o json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			answers, err := a.ask(cmd, nodes, protocol.Request{Op: protocol.OpStatus}, 0)
+			fn, err := a.load(cmd.Context(), nodes)
 			if err != nil {
 				return err
 			}
-			s := report.NewStatus(answers)
+			s := report.NewStatus(a.ask(cmd.Context(), fn, protocol.Request{Op: protocol.OpStatus}, 0))
 			if err := a.show(s); err != nil {
 				return err
 			}
@@ -81,13 +82,8 @@ func (a *app) statusCommand() *cobra.Command {
 }
 
 // ask puts one question to every node.
-func (a *app) ask(cmd *cobra.Command, n nodeFlags, req protocol.Request, within time.Duration) ([]fleet.Answer, error) {
-	nodes, err := a.load(cmd.Context(), n)
-	if err != nil {
-		return nil, err
-	}
-	nodes.connector.warn = a.warn
+func (a *app) ask(ctx context.Context, nodes *fleetNodes, req protocol.Request, within time.Duration) []fleet.Answer {
 	progress := a.progress()
 	defer progress.Close()
-	return fleet.Ask(cmd.Context(), nodes.connector, nodes.targets, req, fleet.DefaultLimit, within, progress), nil
+	return fleet.Ask(ctx, nodes.connector, nodes.targets, req, fleet.DefaultLimit, within, progress)
 }

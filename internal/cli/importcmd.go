@@ -41,10 +41,7 @@ are not exported: the file names environment variables in their place.`,
 			if len(fn.targets) != 1 {
 				return usage(fmt.Errorf("import reads one node, and %d were named", len(fn.targets)), "pick one with --limit")
 			}
-			answers, err := a.ask(cmd, nodes, protocol.Request{Op: protocol.OpExport}, 0)
-			if err != nil {
-				return err
-			}
+			answers := a.ask(cmd.Context(), fn, protocol.Request{Op: protocol.OpExport}, 0)
 			if answers[0].Err != nil {
 				return &exitError{ExitFailed, answers[0].Err, answers[0].Err.Hint}
 			}

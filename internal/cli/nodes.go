@@ -77,7 +77,7 @@ func (a *app) load(ctx context.Context, n nodeFlags) (*fleetNodes, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &connector{targets: map[string]transport.Target{}, dialer: &transport.Dialer{Engines: engine.Embedded(), Options: transport.Options{
+	c := &connector{warn: a.warn, targets: map[string]transport.Target{}, dialer: &transport.Dialer{Engines: engine.Embedded(), Options: transport.Options{
 		AcceptNewHostKeys: n.acceptNew, SSHConfig: n.sshConfig,
 	}}}
 	if n.knownHosts != "" {

@@ -78,7 +78,6 @@ func (a *app) plan(ctx context.Context, s specFlags, n nodeFlags, g changeFlags,
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	nodes.connector.warn = a.warn
 	progress := a.progress()
 	wire := l.Desired.ToWire()
 	p := &fleet.Planner{Connector: nodes.connector, Observer: progress, Settle: settle}

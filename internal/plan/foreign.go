@@ -3,6 +3,7 @@ package plan
 import (
 	"bytes"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/pullway/pullway/internal/containerd/hoststoml"
@@ -21,7 +22,7 @@ func (b *builder) foreign() {
 		}
 		b.node.Foreign = append(b.node.Foreign, Foreign{Path: path, Owner: owner(d), Conflict: b.wanted[d.Name]})
 	}
-	if before := b.o.Tree.Registry().HostsDirs; len(b.node.Foreign) > 0 && !contains(before, b.o.HostsDir) {
+	if before := b.o.Tree.Registry().HostsDirs; len(b.node.Foreign) > 0 && !slices.Contains(before, b.o.HostsDir) {
 		var names []string
 		for _, f := range b.node.Foreign {
 			if !f.Conflict && !strings.HasPrefix(filepath.Base(f.Path), "_backup") {
@@ -58,13 +59,4 @@ func owner(d HostDir) string {
 		return "kubespray (by its shape)"
 	}
 	return nobodyKnown
-}
-
-func contains(all []string, one string) bool {
-	for _, s := range all {
-		if s == one {
-			return true
-		}
-	}
-	return false
 }
