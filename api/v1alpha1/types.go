@@ -226,8 +226,12 @@ type Rollout struct {
 	// canary.
 	// Default: 1.
 	Canary *int `json:"canary,omitempty"`
-	// MaxUnavailable is the size of a wave: a number of nodes, or a percentage of
-	// them rounded down, never less than one. From 1, or from 1% to 100%.
+	// MaxUnavailable is how many nodes may be down at once: those that are being
+	// changed or put back, and those that are down already (unreachable, broken,
+	// lost, or not Ready where Kubernetes is asked). It is the size of a wave. A
+	// number of nodes from 1, or from 1% to 100% of the nodes that the command
+	// names, rounded down: 10% of 19 is 1, of 20 is 2. It is never less than one,
+	// so that a small cluster can go on: 10% of 3 is 1, of 1 is 1.
 	// Default: 10%.
 	MaxUnavailable IntOrPercent `json:"maxUnavailable,omitempty"`
 	// FailureBudget is how many failed nodes are tolerated before the run stops
@@ -243,6 +247,19 @@ type Rollout struct {
 	// it puts itself back; from 10s to 10m.
 	// Default: 60s.
 	ConfirmWithin string `json:"confirmWithin,omitempty"`
+	// Groups of the inventory that are finished one after the other, such as one
+	// for each zone or rack; a wave never mixes them. Nodes in none of them come
+	// after them, and a node in several counts for the first. Each must have a
+	// node in the inventory. Control-plane nodes keep to controlPlane, and to this
+	// order among themselves.
+	Groups []string `json:"groups,omitempty"`
+	// ControlPlane says when control-plane nodes go, one by one and with no other
+	// node beside them: after all workers ("last"), before them ("first", and the
+	// canary is one of them then), or in their place in the inventory
+	// ("with-workers"). Members of the groups kube_control_plane and etcd are
+	// control-plane nodes.
+	// Default: last.
+	ControlPlane ControlPlaneOrder `json:"controlPlane,omitempty"`
 }
 
 // IntOrPercent is a count such as 3 or a percentage such as "10%".
@@ -257,4 +274,14 @@ const (
 	RollbackWave OnFailure = "rollback-wave"
 	RollbackRun  OnFailure = "rollback-run"
 	StopOnly     OnFailure = "stop"
+)
+
+// ControlPlaneOrder says when control-plane nodes are changed.
+type ControlPlaneOrder string
+
+// The values of ControlPlaneOrder.
+const (
+	ControlPlaneLast        ControlPlaneOrder = "last"
+	ControlPlaneFirst       ControlPlaneOrder = "first"
+	ControlPlaneWithWorkers ControlPlaneOrder = "with-workers"
 )

@@ -10,10 +10,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
+	"runtime/debug"
 	"syscall"
 	"time"
 
 	"github.com/pullway/pullway/internal/node"
+	"github.com/pullway/pullway/internal/secret"
 )
 
 const usage = `usage: pullway-node serve < request
@@ -23,7 +26,13 @@ left on this node; with --if-silent only when no engine gave a sign of life for
 that long, which is how systemd calls it while a node is being changed.
 `
 
-func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+// The engine lives for a second beside workloads: one thread that computes, and
+// memory rather than collections.
+func main() {
+	runtime.GOMAXPROCS(1)
+	debug.SetGCPercent(400)
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
 
 func run(args []string, in io.Reader, out, errs io.Writer) int {
 	var silence time.Duration
@@ -35,6 +44,7 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 		_, _ = fmt.Fprint(errs, usage)
 		return 2
 	}
+	_ = secret.NoCoreDumps() // a system that has no such limit has no dumps either
 	// A lost connection must not kill the engine half way: it undoes first.
 	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

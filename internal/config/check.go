@@ -96,6 +96,7 @@ func parent(path string) string {
 // Most elements of each list of a spec.
 const (
 	maxRegistries = 1000
+	maxGroups     = 100
 	maxEndpoints  = 32
 	maxHeaders    = 64
 	maxImages     = 1000

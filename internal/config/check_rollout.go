@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -25,6 +26,30 @@ func (c *checker) rollout(r v1alpha1.Rollout) {
 		c.fault(at+".onFailure", oneOf(r.OnFailure, v1alpha1.RollbackNode, v1alpha1.RollbackWave, v1alpha1.RollbackRun, v1alpha1.StopOnly))
 	}
 	c.duration(at+".confirmWithin", r.ConfirmWithin, MinConfirm, MaxConfirm)
+	if r.ControlPlane != "" {
+		c.fault(at+".controlPlane", oneOf(r.ControlPlane, v1alpha1.ControlPlaneLast, v1alpha1.ControlPlaneFirst, v1alpha1.ControlPlaneWithWorkers))
+	}
+	if !c.tooMany(at+".groups", len(r.Groups), maxGroups) {
+		c.groups(at+".groups", r.Groups)
+	}
+}
+
+// groupForm is a name that can stand in a --limit too, and takes in every name
+// that Ansible accepts without a warning, and dashes, dots and slashes.
+var groupForm = regexp.MustCompile(`^[\p{L}\p{N}_][\p{L}\p{N}_./-]{0,252}$`)
+
+func (c *checker) groups(at string, groups []string) {
+	for i, g := range groups {
+		path := fmt.Sprintf("%s[%d]", at, i)
+		switch {
+		case g == "all" || g == "ungrouped":
+			c.problem(path, show(g)+" is in every inventory and parts nothing", "name the groups that are to be finished one after the other; nodes in none of them come last by themselves")
+		case !groupForm.MatchString(g):
+			c.problem(path, show(g)+" is no name of an inventory group", "letters, digits, _ and -")
+		case slices.Contains(groups[:i], g):
+			c.problem(path, show(g)+" stands there twice", "")
+		}
+	}
 }
 
 func (c *checker) verify(s v1alpha1.Spec) {

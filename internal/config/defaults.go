@@ -31,6 +31,7 @@ func Default(cfg v1alpha1.RegistryConfig) v1alpha1.RegistryConfig {
 	setIfZero(&r.MaxUnavailable, DefaultMaxUnavailable)
 	setIfZero(&r.OnFailure, v1alpha1.RollbackWave)
 	setIfZero(&r.ConfirmWithin, DefaultConfirmWithin)
+	setIfZero(&r.ControlPlane, v1alpha1.ControlPlaneLast)
 	return cfg
 }
 

@@ -2,8 +2,9 @@ package config
 
 import (
 	"reflect"
-	"slices"
 	"strings"
+
+	"github.com/pullway/pullway/internal/spelling"
 )
 
 // field is one key of a spec type.
@@ -49,7 +50,7 @@ func nearestKey(unknown string, t, root reflect.Type) (meant, hint string) {
 	plain := plainKey(unknown)
 	best, bestDistance := "", len(plain)/3+1
 	for _, f := range fieldsOf(t) {
-		if d := distance(plain, plainKey(f.name)); d < bestDistance {
+		if d := spelling.Distance(plain, plainKey(f.name)); d < bestDistance {
 			best, bestDistance = f.name, d
 		}
 	}
@@ -98,28 +99,4 @@ func placesOf(plain string, t reflect.Type, path string) []string {
 // plainKey makes ca_file, ca-file and CAFile the same.
 func plainKey(s string) string {
 	return strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(s))
-}
-
-// distance counts the letters to add, drop, replace or swap with the next one.
-func distance(a, b string) int {
-	before, row := []int(nil), make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		next := make([]int, len(b)+1)
-		next[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			next[j] = slices.Min([]int{row[j] + 1, next[j-1] + 1, row[j-1] + cost})
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				next[j] = min(next[j], before[j-2]+1)
-			}
-		}
-		before, row = row, next
-	}
-	return row[len(b)]
 }

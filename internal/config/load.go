@@ -137,6 +137,6 @@ func rolloutOf(r v1alpha1.Rollout) Rollout {
 	confirm, _ := time.ParseDuration(r.ConfirmWithin)
 	return Rollout{
 		Canary: *r.Canary, MaxUnavailable: quota, FailureBudget: r.FailureBudget,
-		OnFailure: r.OnFailure, ConfirmWithin: confirm,
+		OnFailure: r.OnFailure, ConfirmWithin: confirm, Groups: r.Groups, ControlPlane: r.ControlPlane,
 	}
 }

@@ -13,7 +13,7 @@ import (
 type Rollout struct {
 	// Canary nodes are changed first, alone. 0 means no canary.
 	Canary int `json:"canary"`
-	// MaxUnavailable is the size of a wave.
+	// MaxUnavailable is how many nodes may be down at once: the size of a wave.
 	MaxUnavailable Quota `json:"maxUnavailable"`
 	// FailureBudget is how many failed nodes are tolerated.
 	FailureBudget int `json:"failureBudget"`
@@ -21,6 +21,10 @@ type Rollout struct {
 	OnFailure v1alpha1.OnFailure `json:"onFailure"`
 	// ConfirmWithin is from MinConfirm to MaxConfirm.
 	ConfirmWithin time.Duration `json:"confirmWithin"`
+	// Groups are names of inventory groups, each once.
+	Groups []string `json:"groups,omitempty"`
+	// ControlPlane is never empty.
+	ControlPlane v1alpha1.ControlPlaneOrder `json:"controlPlane"`
 }
 
 // Bounds of durations in the spec.
@@ -37,7 +41,11 @@ type Quota struct {
 	Percent bool
 }
 
-// Of says how many of total nodes that is: rounded down, at least one.
+// Of says how many of total nodes that is. It is rounded down, because rounding up
+// would take more nodes away than was written (10% of 11 is 1, not 2), and it is
+// at least one, because a run that may touch no node never ends: 10% of 3 and of
+// 1 is 1. 100% is all of them. 0 and 0% are no quota; ParseQuota refuses them. A
+// number may be larger than total.
 func (q Quota) Of(total int) int {
 	n := q.Value
 	if q.Percent {

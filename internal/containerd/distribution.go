@@ -17,8 +17,6 @@ type Distribution struct {
 	Editable bool
 	// Hint says what to change instead.
 	Hint string
-	// Note names another program that wrote the file, which may write it again.
-	Note string
 }
 
 // products are containerds that belong to something larger.
@@ -52,7 +50,7 @@ func Recognise(exe, configFile, address string, head []byte) Distribution {
 			}
 		}
 	}
-	return Distribution{Name: "plain", SourceOfTruth: configFile, Editable: true, Note: note(configFile, start)}
+	return Distribution{Name: "plain", SourceOfTruth: configFile, Editable: true}
 }
 
 // headLength is how much of a file is looked at, in bytes.
@@ -82,17 +80,4 @@ func mentions(place, mark string) bool {
 			return true
 		}
 	}
-}
-
-func note(configFile string, start []byte) string {
-	top := comments(start)
-	switch {
-	case bytes.Contains(top, []byte("ansible managed")):
-		return configFile + " is written by Ansible, which will write it again"
-	case bytes.Contains(top, []byte("nodeadm")):
-		return configFile + " is written by nodeadm at boot"
-	case path.Base(configFile) == "99-nvidia.toml":
-		return configFile + " is written by the NVIDIA container toolkit, which will write it again"
-	}
-	return ""
 }

@@ -16,6 +16,7 @@ import (
 	contentapi "github.com/containerd/containerd/api/services/content/v1"
 	imagesapi "github.com/containerd/containerd/api/services/images/v1"
 	introspectionapi "github.com/containerd/containerd/api/services/introspection/v1"
+	leasesapi "github.com/containerd/containerd/api/services/leases/v1"
 	namespacesapi "github.com/containerd/containerd/api/services/namespaces/v1"
 	snapshotsapi "github.com/containerd/containerd/api/services/snapshots/v1"
 	tasksapi "github.com/containerd/containerd/api/services/tasks/v1"
@@ -54,6 +55,7 @@ type Client struct {
 	content       contentapi.ContentClient
 	snapshots     snapshotsapi.SnapshotsClient
 	tasks         tasksapi.TasksClient
+	leases        leasesapi.LeasesClient
 	namespaces    namespacesapi.NamespacesClient
 	introspection introspectionapi.IntrospectionClient
 	version       versionapi.VersionClient
@@ -100,6 +102,7 @@ func Dial(address string) (*Client, error) {
 		content:       contentapi.NewContentClient(conn),
 		snapshots:     snapshotsapi.NewSnapshotsClient(conn),
 		tasks:         tasksapi.NewTasksClient(conn),
+		leases:        leasesapi.NewLeasesClient(conn),
 		namespaces:    namespacesapi.NewNamespacesClient(conn),
 		introspection: introspectionapi.NewIntrospectionClient(conn),
 		version:       versionapi.NewVersionClient(conn),

@@ -14,6 +14,7 @@ import (
 	contentapi "github.com/containerd/containerd/api/services/content/v1"
 	imagesapi "github.com/containerd/containerd/api/services/images/v1"
 	introspectionapi "github.com/containerd/containerd/api/services/introspection/v1"
+	leasesapi "github.com/containerd/containerd/api/services/leases/v1"
 	namespacesapi "github.com/containerd/containerd/api/services/namespaces/v1"
 	snapshotsapi "github.com/containerd/containerd/api/services/snapshots/v1"
 	tasksapi "github.com/containerd/containerd/api/services/tasks/v1"
@@ -45,7 +46,15 @@ type fake struct {
 	version   *runtimeapi.VersionResponse
 	list      []*runtimeapi.Container
 	tasks     []*tasksProcess
+	endings   map[string]*runtimeapi.ContainerStatus
 	deleted   []string
+	labels    map[string]map[string]string // of images
+	ids       map[string]string            // image id of a name, for ImageStatus
+	deaf      bool                         // CRI does not know pins
+	leases    []string
+	statuses  []*contentapi.Status
+	asked     []*runtimeapi.PullImageRequest
+	under     []string // leases of pulls
 }
 
 type fakeBlob struct {
@@ -61,6 +70,8 @@ func newFake() *fake {
 		snapshots: map[string]time.Time{},
 		fail:      map[string]error{},
 		calls:     map[string]int{},
+		labels:    map[string]map[string]string{},
+		ids:       map[string]string{},
 		status:    func() (*runtimeapi.StatusResponse, error) { return conditions(true, true), nil },
 	}
 }
@@ -108,6 +119,7 @@ func (f *fake) serve(t *testing.T, socket string) (stop func()) {
 		namespacesapi.RegisterNamespacesServer(s, &fakeNamespaces{f: f})
 		snapshotsapi.RegisterSnapshotsServer(s, &fakeSnapshots{f: f})
 		tasksapi.RegisterTasksServer(s, &fakeTasks{f: f})
+		leasesapi.RegisterLeasesServer(s, &fakeLeases{f: f})
 		versionapi.RegisterVersionServer(s, &fakeVersion{f: f})
 	}
 	go func() { _ = s.Serve(l) }()
@@ -152,14 +164,24 @@ func (s *fakeRuntime) ListContainers(context.Context, *runtimeapi.ListContainers
 	return &runtimeapi.ListContainersResponse{Containers: s.f.list}, nil
 }
 
+func (s *fakeRuntime) ContainerStatus(_ context.Context, r *runtimeapi.ContainerStatusRequest) (*runtimeapi.ContainerStatusResponse, error) {
+	if end := s.f.endings[r.GetContainerId()]; end != nil {
+		return &runtimeapi.ContainerStatusResponse{Status: end}, nil
+	}
+	return nil, status.Error(codes.NotFound, "no such container")
+}
+
 type fakeImage struct {
 	runtimeapi.UnimplementedImageServiceServer
 	f *fake
 }
 
-func (s *fakeImage) PullImage(_ context.Context, r *runtimeapi.PullImageRequest) (*runtimeapi.PullImageResponse, error) {
+func (s *fakeImage) PullImage(ctx context.Context, r *runtimeapi.PullImageRequest) (*runtimeapi.PullImageResponse, error) {
 	s.f.mu.Lock()
 	defer s.f.mu.Unlock()
+	md, _ := metadata.FromIncomingContext(ctx)
+	s.f.under = append(s.f.under, md.Get(leaseHeader)...)
+	s.f.asked = append(s.f.asked, r)
 	if err := s.f.call("PullImage"); err != nil {
 		return nil, err
 	}
@@ -202,7 +224,7 @@ func (s *fakeImages) Get(ctx context.Context, r *imagesapi.GetImageRequest) (*im
 	if !ok {
 		return nil, status.Error(codes.NotFound, "not found")
 	}
-	return &imagesapi.GetImageResponse{Image: &imagesapi.Image{Name: r.GetName(), Target: &types.Descriptor{Digest: digest}}}, needNamespace(ctx)
+	return &imagesapi.GetImageResponse{Image: &imagesapi.Image{Name: r.GetName(), Labels: s.f.labels[r.GetName()], Target: &types.Descriptor{Digest: digest}}}, needNamespace(ctx)
 }
 
 func (s *fakeImages) List(ctx context.Context, _ *imagesapi.ListImagesRequest) (*imagesapi.ListImagesResponse, error) {
@@ -213,7 +235,7 @@ func (s *fakeImages) List(ctx context.Context, _ *imagesapi.ListImagesRequest) (
 	}
 	r := &imagesapi.ListImagesResponse{}
 	for name, digest := range s.f.images {
-		r.Images = append(r.Images, &imagesapi.Image{Name: name, Target: &types.Descriptor{Digest: digest}})
+		r.Images = append(r.Images, &imagesapi.Image{Name: name, Labels: s.f.labels[name], Target: &types.Descriptor{Digest: digest}})
 	}
 	return r, needNamespace(ctx)
 }

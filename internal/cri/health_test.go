@@ -178,11 +178,33 @@ func TestContainers(t *testing.T) {
 	f := newFake()
 	f.list = []*runtimeapi.Container{
 		{Id: "b", PodSandboxId: "s", State: runtimeapi.ContainerState_CONTAINER_EXITED, CreatedAt: 5},
-		{Id: "a", PodSandboxId: "s", State: runtimeapi.ContainerState_CONTAINER_RUNNING, CreatedAt: 7},
+		{Id: "a", PodSandboxId: "s", State: runtimeapi.ContainerState_CONTAINER_RUNNING, CreatedAt: 7, Metadata: &runtimeapi.ContainerMetadata{Name: "app"},
+			Labels: map[string]string{"io.kubernetes.pod.namespace": "default", "io.kubernetes.pod.name": "web-1\n"}},
 	}
 	f.tasks = []*tasksProcess{{"a", 42}, {"s", 41}}
 	got, err := f.client(t).Containers(t.Context())
 	if err != nil || len(got) != 2 || got[0].ID != "a" || got[0].Pid != 42 || got[0].State != "running" || got[1].State != "exited" || got[1].Pid != 0 || got[1].CreatedAt.UnixNano() != 5 {
 		t.Errorf("got %+v, %v", got, err)
+	}
+	if got[0].PodPid != 41 || got[0].Name != "default/web-1 /app" || got[1].Name != "b" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestEnding(t *testing.T) {
+	f := newFake()
+	f.endings = map[string]*runtimeapi.ContainerStatus{
+		"a": {State: runtimeapi.ContainerState_CONTAINER_EXITED, FinishedAt: 5, ExitCode: 255, Reason: EndedUnknown},
+		"b": {State: runtimeapi.ContainerState_CONTAINER_RUNNING},
+	}
+	c := f.client(t)
+	if end, there, err := c.Ending(t.Context(), "a"); err != nil || !there || end.State != "exited" || end.At.UnixNano() != 5 || end.ExitCode != 255 || end.Reason != EndedUnknown {
+		t.Errorf("a: %+v, %v, %v", end, there, err)
+	}
+	if end, there, err := c.Ending(t.Context(), "b"); err != nil || !there || end.State != Running || !end.At.IsZero() {
+		t.Errorf("b: %+v, %v, %v", end, there, err)
+	}
+	if _, there, err := c.Ending(t.Context(), "c"); err != nil || there {
+		t.Errorf("c: there %v, %v", there, err)
 	}
 }

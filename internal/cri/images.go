@@ -112,3 +112,33 @@ func (c *Client) DropPulled(ctx context.Context, p Pulled) ([]string, error) {
 	}
 	return append(gone, id), nil
 }
+
+// DropUnder takes away every name under a registry host that exists nowhere, as
+// DropPulled does: what a proof left that was killed. Nothing else is touched.
+func (c *Client) DropUnder(ctx context.Context, host string) error {
+	refs, err := c.ImageRefs(ctx)
+	if err != nil {
+		return err
+	}
+	left := map[string]*Pulled{} // by digest
+	for _, r := range refs {
+		if !strings.HasPrefix(r.Name, host+"/") {
+			continue
+		}
+		if left[r.Digest] == nil {
+			left[r.Digest] = &Pulled{Digest: r.Digest}
+		}
+		left[r.Digest].Created = append(left[r.Digest].Created, r.Name)
+	}
+	var errs []error
+	for _, p := range left {
+		for _, r := range refs {
+			if r.Digest == p.Digest && strings.HasPrefix(r.Name, "sha256:") {
+				p.Created = append(p.Created, r.Name)
+			}
+		}
+		_, err := c.DropPulled(ctx, *p)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}

@@ -41,6 +41,11 @@ type Pulled struct {
 // ctx, and after ten minutes when that has no deadline. A failure is a
 // *PullError; that Fresh could not be told is none, Note says so.
 func (c *Client) Pull(ctx context.Context, ref string) (Pulled, error) {
+	return c.pull(ctx, &runtimeapi.PullImageRequest{Image: &runtimeapi.ImageSpec{Image: ref}}, "")
+}
+
+func (c *Client) pull(ctx context.Context, req *runtimeapi.PullImageRequest, lease string) (Pulled, error) {
+	ref := req.GetImage().GetImage()
 	ctx, cancel := bounded(ctx, pullTime)
 	defer cancel()
 	before, err := c.ImageRefs(ctx)
@@ -48,7 +53,7 @@ func (c *Client) Pull(ctx context.Context, ref string) (Pulled, error) {
 		return Pulled{}, c.pullError(ref, err)
 	}
 	start := time.Now()
-	r, err := c.image.PullImage(ctx, &runtimeapi.PullImageRequest{Image: &runtimeapi.ImageSpec{Image: ref}})
+	r, err := c.image.PullImage(under(ctx, lease), req)
 	end := time.Now()
 	if err != nil {
 		return Pulled{}, c.pullError(ref, err)

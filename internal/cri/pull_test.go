@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"strings"
@@ -252,6 +253,30 @@ func TestDropPulled(t *testing.T) {
 	}
 }
 
+// An image that was pulled under two names leaves nothing when the last pull is
+// dropped first: its id was created by the first one.
+func TestDropPulledOfTwoNames(t *testing.T) {
+	const own, ownAt = "r.example.com/app:v1", "r.example.com/app@" + manifest
+	for reason, order := range map[string][]Pulled{
+		"":               {{Digest: manifest, Created: []string{own, ownAt}}, {Digest: manifest, Created: []string{probe, probeAt, imageID}}},
+		"the id is left": {{Digest: manifest, Created: []string{probe, probeAt, imageID}}, {Digest: manifest, Created: []string{own, ownAt}}},
+	} {
+		f := newFake()
+		for _, n := range []string{probe, probeAt, own, ownAt, imageID} {
+			f.images[n] = manifest
+		}
+		c := f.client(t)
+		for _, p := range order {
+			if _, err := c.DropPulled(t.Context(), p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if left, err := c.ImageRefs(t.Context()); err != nil || (len(left) > 0) != (reason != "") {
+			t.Errorf("left %v, %v; %s", left, err, reason)
+		}
+	}
+}
+
 func TestRefs(t *testing.T) {
 	f := newFake()
 	f.images["docker.io/library/busybox:latest"] = manifest
@@ -316,5 +341,29 @@ func TestPullErrors(t *testing.T) {
 	_, err = pull(status.Error(codes.Unknown, `failed to parse image reference "admin:Harbor12345@192.0.2.1/x:1": invalid reference format`))(t).Pull(t.Context(), "admin:Harbor12345@192.0.2.1/x:1")
 	if err == nil || strings.Contains(fmt.Sprint(err), "Harbor12345") {
 		t.Errorf("a password in the reference is shown: %v", err)
+	}
+}
+
+// DropUnder finds by itself what DropPulled is told, and leaves the same to others.
+func TestDropUnder(t *testing.T) {
+	host, _, _ := strings.Cut(probe, "/")
+	for name, c := range map[string]struct{ there, left map[string]string }{
+		"nothing of the host": {map[string]string{"r.example.com/app:v1": manifest, imageID: manifest}, map[string]string{"r.example.com/app:v1": manifest, imageID: manifest}},
+		"alone":               {map[string]string{probe: manifest, probeAt: manifest, imageID: manifest}, map[string]string{}},
+		"another image":       {map[string]string{probe: manifest, imageID: manifest, "r.example.com/b:v1": "sha256:x"}, map[string]string{"r.example.com/b:v1": "sha256:x"}},
+		"the same image by another name": {map[string]string{probe: manifest, imageID: manifest, "r.example.com/app:v1": manifest},
+			map[string]string{imageID: manifest, "r.example.com/app:v1": manifest}},
+		"a host of a longer name": {map[string]string{host + ".example.com/app:v1": manifest}, map[string]string{host + ".example.com/app:v1": manifest}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake()
+			maps.Copy(f.images, c.there)
+			if err := f.client(t).DropUnder(t.Context(), host); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.left, f.images); diff != "" {
+				t.Error(diff)
+			}
+		})
 	}
 }

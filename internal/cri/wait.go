@@ -12,6 +12,8 @@ const (
 	// pollFirst and pollLast bound the pause between two questions.
 	pollFirst = 50 * time.Millisecond
 	pollLast  = 250 * time.Millisecond
+	// watchEvery is the pause between two questions of Watch.
+	watchEvery = 10 * time.Millisecond
 	// missingFor is how long CRI may be missing before waiting is given up: the
 	// socket answers only after every plugin was tried, so a daemon without CRI
 	// does not get it later. The time covers the end of the old process.
@@ -92,8 +94,11 @@ func (c *Client) WaitHealthy(ctx context.Context, want Baseline, within time.Dur
 
 // Watch measures how long CRI does not answer while something else happens,
 // such as a restart that returns only when it is over. The function it returns
-// ends the watch and tells the longest time between two healthy answers that
-// had an unhealthy one, or none, between them; zero when there was none.
+// ends the watch and tells the gap: the longest time from a good answer to the
+// next one, with at least one call between them that failed or found CRI not
+// ready; zero when no call did. CRI is asked every 10 ms, so the gap is never
+// shorter than the time CRI was away, and longer by twice that and the time of
+// two calls at the most; an absence of less than 10 ms may go unseen.
 func (c *Client) Watch(ctx context.Context) (stop func() time.Duration) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan time.Duration, 1)
@@ -117,7 +122,7 @@ func (c *Client) Watch(ctx context.Context) (stop func() time.Duration) {
 				}
 				healthy, failing = now, false
 			}
-			sleep(ctx, pollFirst)
+			sleep(ctx, watchEvery)
 		}
 		if failing {
 			longest = max(longest, time.Since(healthy))

@@ -26,6 +26,8 @@ type fakeManager struct {
 	conn   *dbus.Conn
 	result atomic.Value // string; "" never ends the job
 	calls  chan string
+	// taken: the next transient unit exists; gone: what is to be stopped does not.
+	taken, gone atomic.Bool
 }
 
 const jobPath = dbus.ObjectPath("/org/freedesktop/systemd1/job/17")
@@ -40,13 +42,18 @@ func (m *fakeManager) RestartUnit(name, mode string) (dbus.ObjectPath, *dbus.Err
 	if name == "absent.service" {
 		return "", dbus.NewError("org.freedesktop.systemd1.NoSuchUnit", []any{"Unit absent.service\nnot found."})
 	}
+	m.end(name)
+	return jobPath, nil
+}
+
+// end tells the end of a job a moment later.
+func (m *fakeManager) end(name string) {
 	if result := m.result.Load().(string); result != "" {
 		go func() {
 			time.Sleep(20 * time.Millisecond)
 			_ = m.conn.Emit("/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager.JobRemoved", uint32(17), jobPath, name, result)
 		}()
 	}
-	return jobPath, nil
 }
 
 // command is one entry of ExecStart: a(sasbttttuii).
@@ -62,7 +69,12 @@ type command struct {
 
 type fakeProperties map[string]dbus.Variant
 
-func (p fakeProperties) GetAll(string) (map[string]dbus.Variant, *dbus.Error) { return p, nil }
+func (p fakeProperties) Get(_, name string) (dbus.Variant, *dbus.Error) {
+	if v, ok := p[name]; ok {
+		return v, nil
+	}
+	return dbus.Variant{}, dbus.NewError("org.freedesktop.DBus.Error.UnknownProperty", []any{"no " + name})
+}
 
 // newBus starts a message bus with a fake systemd on it.
 func newBus(t *testing.T) (*fakeManager, bus) {
@@ -115,12 +127,11 @@ func newBus(t *testing.T) (*fakeManager, bus) {
 	if _, err := conn.RequestName("org.freedesktop.systemd1", dbus.NameFlagDoNotQueue); err != nil {
 		t.Fatal(err)
 	}
-	return m, bus{
-		booted: func() bool { return true },
-		connect: func(ctx context.Context) (*systemd.Conn, error) {
-			return systemd.NewConnection(func() (*dbus.Conn, error) { return dbus.Connect(address, dbus.WithContext(ctx)) })
-		},
-	}
+	link := &Bus{connect: func(ctx context.Context) (*systemd.Conn, error) {
+		return systemd.NewConnection(func() (*dbus.Conn, error) { return dbus.Connect(address, dbus.WithContext(ctx)) })
+	}}
+	t.Cleanup(link.Close)
+	return m, bus{booted: func() bool { return true }, link: link}
 }
 
 func TestBus(t *testing.T) {
@@ -153,9 +164,28 @@ func TestBus(t *testing.T) {
 	}
 }
 
+func TestBusIsKept(t *testing.T) {
+	_, b := newBus(t)
+	first, done, err := b.link.open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	done()
+	ctx, cancel := context.WithCancel(t.Context())
+	again, _, err := b.link.open(ctx)
+	cancel()
+	if err != nil || again != first || !first.Connected() {
+		t.Errorf("asked twice: %v, the same %v", err, again == first)
+	}
+	first.Close()
+	if again, _, err = b.link.open(t.Context()); err != nil || again == first || !again.Connected() {
+		t.Errorf("after systemd hung up: %v, the same %v", err, again == first)
+	}
+}
+
 func TestBusFallsBack(t *testing.T) {
 	run := &fakeRun{out: Output{Stdout: []byte(shown)}}
-	b := bus{run: run.run, booted: func() bool { return true }, connect: func(context.Context) (*systemd.Conn, error) { return nil, errors.New("no bus") }}
+	b := bus{run: run.run, booted: func() bool { return true }, link: &Bus{connect: func(context.Context) (*systemd.Conn, error) { return nil, errors.New("no bus") }}}
 	if u, err := b.Unit(t.Context(), unitName); err != nil || u.MainPID != 612 {
 		t.Errorf("got %+v, %v", u, err)
 	}

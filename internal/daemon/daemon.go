@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pullway/pullway/internal/containerd"
+	"github.com/pullway/pullway/internal/failpoint"
 )
 
 // unitName is the unit of every packaged containerd.
@@ -69,6 +70,12 @@ type Options struct {
 	Run Run
 	// Systemd is asked for units; nil is D-Bus, and systemctl without it.
 	Systemd Systemd
+	// Bus is the way to systemd by D-Bus; nil makes a connection each time.
+	Bus *Bus
+	// Release asks a daemon by its socket; nil runs its binary.
+	Release AskRelease
+	// Hook is asked around what is said to systemd by D-Bus; nil but in tests.
+	Hook failpoint.Hook
 }
 
 func (o Options) withDefaults() Options {
@@ -79,7 +86,7 @@ func (o Options) withDefaults() Options {
 		o.Run = Exec
 	}
 	if o.Systemd == nil {
-		o.Systemd = bus{run: o.Run}
+		o.Systemd = bus{run: o.Run, link: o.Bus, hook: o.Hook}
 	}
 	return o
 }

@@ -3,16 +3,11 @@ package daemon
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/pullway/pullway/internal/containerd"
 )
-
-// versionTime bounds `containerd --version`.
-const versionTime = 5 * time.Second
 
 // Find finds the containerd of this node: the one that the unit
 // containerd.service runs and those that procfs shows beside it, without those
@@ -128,19 +123,4 @@ func (d *Daemon) argv(args ...string) []string {
 		name = d.Argv[0]
 	}
 	return append([]string{name}, args...)
-}
-
-func (d *Daemon) askRelease(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, versionTime)
-	defer cancel()
-	out, err := d.opt.Run(ctx, Command{Path: d.binary(), Argv: d.argv("--version")})
-	if err != nil {
-		return fmt.Errorf("release of %s: %s", d.Exe, oneLine(err.Error()))
-	}
-	r, err := containerd.ParseRelease(oneLine(string(out.Stdout)))
-	if err != nil {
-		return fmt.Errorf("release of %s: %s", d.Exe, oneLine(err.Error()))
-	}
-	d.Release = r
-	return nil
 }

@@ -159,6 +159,20 @@ func (p procfs) started(pid int) (uint64, error) {
 	return strconv.ParseUint(fields[starttime], 10, 64)
 }
 
+// ProcessStart is when a process of this node started, in clock ticks since boot;
+// 0 when there is none of that number. Number and start together name a process
+// for as long as the machine is up.
+func ProcessStart(pid int) uint64 {
+	if pid <= 0 {
+		return 0
+	}
+	ticks, err := procfs{"/proc"}.started(pid)
+	if err != nil {
+		return 0
+	}
+	return ticks
+}
+
 // startTime makes a moment of ticks since boot; zero when the boot is unknown.
 func (p procfs) startTime(ticks uint64) time.Time {
 	stat, err := readBounded(filepath.Join(p.root, "stat"))

@@ -7,6 +7,8 @@ import (
 	"os"
 
 	"github.com/coreos/go-systemd/v22/dbus"
+
+	"github.com/pullway/pullway/internal/failpoint"
 )
 
 // Systemd is what this package needs of systemd.
@@ -24,17 +26,22 @@ var ErrNoUnit = errors.New("no such unit")
 
 // bus talks to systemd by D-Bus, and by systemctl where that cannot be had.
 type bus struct {
-	run Run
-	// connect and booted are nil but in tests.
-	connect func(context.Context) (*dbus.Conn, error)
-	booted  func() bool
+	run  Run
+	link *Bus
+	hook failpoint.Hook
+	// booted is nil but in tests.
+	booted func() bool
 }
 
-func (b bus) conn(ctx context.Context) (*dbus.Conn, error) {
-	if b.connect != nil {
-		return b.connect(ctx)
+func (b bus) open(ctx context.Context) (conn *dbus.Conn, done func(), err error) {
+	err = b.hook.Around("connect", "D-Bus", func() error {
+		conn, done, err = b.link.open(ctx)
+		return err
+	})
+	if err != nil && done != nil {
+		done()
 	}
-	return dbus.NewWithContext(ctx)
+	return conn, done, err
 }
 
 // booted reports whether systemd runs this machine, as sd_booted(3) does.
@@ -54,42 +61,47 @@ func (b bus) Unit(ctx context.Context, name string) (Unit, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, unitTime)
 	defer cancel()
-	conn, err := b.conn(ctx)
+	conn, done, err := b.open(ctx)
 	if err != nil {
 		return systemctl{b.run}.Unit(ctx, name)
 	}
-	defer conn.Close()
-	properties, err := conn.GetAllPropertiesContext(ctx, name)
-	if err != nil {
-		return Unit{}, fmt.Errorf("unit %q: %s", name, oneLine(err.Error()))
+	defer done()
+	// All properties at once are four hundred, and some cost systemd a look at the
+	// control group.
+	properties := map[string]any{}
+	for _, p := range []struct{ of, name string }{
+		{"Unit", "LoadState"}, {"Unit", "ActiveState"}, {"Unit", "SubState"}, {"Unit", "FragmentPath"},
+		{"Service", "KillMode"}, {"Service", "Delegate"}, {"Service", "MainPID"}, {"Service", "ExecStart"},
+	} {
+		got, err := conn.GetUnitTypePropertyContext(ctx, name, p.of, p.name)
+		if err != nil {
+			return Unit{}, fmt.Errorf("unit %q: %s", name, oneLine(err.Error()))
+		}
+		properties[p.name] = got.Value.Value()
+		if p.name == "LoadState" && got.Value.Value() != "loaded" {
+			break // it has no other properties
+		}
 	}
 	return unitOf(name, properties)
 }
 
 // Restart implements Systemd.
 func (b bus) Restart(ctx context.Context, name string) error {
-	conn, err := b.conn(ctx)
+	conn, done, err := b.open(ctx)
 	if err != nil {
 		return systemctl{b.run}.Restart(ctx, name)
 	}
-	defer conn.Close()
+	defer done()
 	// A unit that failed too often refuses to start until it is reset, and an undo
 	// comes just then. That there is nothing to reset is no matter.
 	_ = conn.ResetFailedUnitContext(ctx, name)
 	// Buffered: go-systemd sends while it holds the lock of its listener.
-	result := make(chan string, 1)
-	if _, err := conn.RestartUnitContext(ctx, name, "replace", result); err != nil {
-		return fmt.Errorf("restart %s: %s", name, oneLine(err.Error()))
-	}
-	select {
-	case r := <-result:
-		if r != "done" {
-			return fmt.Errorf("restart %s: the job ended as %q", name, r)
-		}
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("restart %s: %w before the job ended", name, ctx.Err())
-	}
+	ended := make(chan string, 1)
+	err = b.hook.Around("queue", "restart of "+name, func() error {
+		_, err := conn.RestartUnitContext(ctx, name, "replace", ended)
+		return err
+	})
+	return jobResult(ctx, "restart", name, err, ended)
 }
 
 // unitOf reads a unit from its D-Bus properties; what has another type than

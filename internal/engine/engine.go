@@ -4,6 +4,7 @@
 package engine
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"sort"
@@ -18,25 +19,33 @@ type Engine struct {
 	// Size of the unpacked binary in bytes.
 	Size int64
 
-	open func() (io.ReadCloser, error)
+	open   func() (io.ReadCloser, error)
+	shared *shared
 }
 
-// Open unpacks the binary while it is read, in bounded memory. The reader
-// returns Size bytes whose hash is SHA256, or an error before its end.
+// Open unpacks the binary and checks it. The reader returns Size bytes whose hash
+// is SHA256. All who read at the same time share one copy, which is given back
+// when the last of them closes its reader.
 func (e Engine) Open() (io.ReadCloser, error) {
 	if e.open == nil {
 		return nil, &MissingError{Arch: e.Arch}
 	}
-	rc, err := e.open()
-	if err != nil {
-		return nil, err
-	}
-	return newChecked(rc, e), nil
+	return e.shared.open(func() ([]byte, error) {
+		rc, err := e.open()
+		if err != nil {
+			return nil, err
+		}
+		checked := newChecked(rc, e)
+		defer checked.Close() //nolint:errcheck // it was only read
+		b := bytes.NewBuffer(make([]byte, 0, e.Size+bytes.MinRead))
+		_, err = b.ReadFrom(checked)
+		return b.Bytes(), err
+	})
 }
 
 // New makes an Engine of anything that can be opened any number of times.
 func New(arch, sha256 string, size int64, open func() (io.ReadCloser, error)) Engine {
-	return Engine{Arch: arch, SHA256: sha256, Size: size, open: open}
+	return Engine{Arch: arch, SHA256: sha256, Size: size, open: open, shared: &shared{}}
 }
 
 // Set is the engines that are at hand, by architecture. It never changes, so it

@@ -67,6 +67,41 @@ func TestSetReadsWhatWasPacked(t *testing.T) {
 	}
 }
 
+func TestReadersShareOneCopy(t *testing.T) {
+	want, opened := []byte("the engine"), 0
+	sum := sha256.Sum256(want)
+	e := New("amd64", hex.EncodeToString(sum[:]), int64(len(want)), func() (io.ReadCloser, error) {
+		opened++
+		return io.NopCloser(bytes.NewReader(want)), nil
+	})
+	open := func() io.ReadCloser {
+		t.Helper()
+		rc, err := e.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rc
+	}
+	first, second := open(), open()
+	for _, rc := range []io.ReadCloser{first, second} {
+		if got, err := io.ReadAll(rc); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("read %q, %v", got, err)
+		}
+	}
+	_, _ = first.Close(), first.Close() // twice is once
+	third := open()
+	if opened != 1 {
+		t.Errorf("unpacked %d times for three readers at a time", opened)
+	}
+	_, _ = second.Close(), third.Close()
+	if e.shared.data != nil {
+		t.Error("the copy stays after the last reader")
+	}
+	if _ = open().Close(); opened != 2 {
+		t.Errorf("unpacked %d times in all, want 2", opened)
+	}
+}
+
 func TestMissingEngineIsTyped(t *testing.T) {
 	cases := map[string]*Set{
 		"nothing was packed":        FromFS(fstest.MapFS{"README.md": {}}),

@@ -2,12 +2,12 @@ package node
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/pullway/pullway/internal/daemon"
 	"github.com/pullway/pullway/internal/plan"
 	"github.com/pullway/pullway/internal/protocol"
 )
@@ -31,7 +31,7 @@ func (e *Engine) apply(ctx context.Context, req protocol.Request) (*protocol.Rep
 		return &protocol.Reply{Result: &protocol.Result{Outcome: protocol.OutcomeUnchanged}}, nil
 	}
 	if len(desired.VerifyImages) == 0 && !req.NoProof {
-		return refused, &protocol.Error{Kind: protocol.ErrRefused, Text: "the specification names no image that could prove the change", Hint: "add one under spec.verify.images, or go without a proof by --no-proof"}
+		return refused, errNoProof()
 	}
 	r := e.newRecord(req, o)
 	r.Restart, r.After = made.Node.Restart.Needed, made.Manifest
@@ -39,18 +39,32 @@ func (e *Engine) apply(ctx context.Context, req protocol.Request) (*protocol.Rep
 		return refused, err
 	}
 	t := e.transaction(o, r, req.ConfirmWithin)
+	// The plan refuses such nodes unless forced.
+	t.mayLose = o.KillMode != "process" || o.Release.RecreatesPodsOnRestart()
 	if !req.NoProof {
 		r.Probe = filepath.Join(o.HostsDir, ProbeHost)
-		t.prove = e.prover(o, made, desired).prove
+		p := e.prover(o, made, desired)
+		t.prove, t.dropPulled = p.prove, p.dropPulled
+		if p.provesFirst() {
+			t.probe = p.probe
+		}
 	}
 	if req.ConfirmWithin > 0 {
-		t.confirm = e.confirmer(req.ConfirmWithin)
+		w := e.word(r.ID, req.ConfirmWithin)
+		t.confirm = w.await
+		var end func()
+		ctx, end = w.listen(ctx, t.keeps)
+		defer end()
 	}
 	return e.outcome(t.run(ctx))
 }
 
+func errNoProof() error {
+	return &protocol.Error{Kind: protocol.ErrRefused, Text: "the specification names no image that could prove the change", Hint: "add one under spec.verify.images, or go without a proof by --no-proof"}
+}
+
 func (e *Engine) newRecord(req protocol.Request, o *observation) *Record {
-	r := &Record{ID: newID(e.now()), Run: req.Run, Op: req.Op, Started: e.now(), ConfigFile: o.ConfigFile,
+	r := &Record{ID: e.store.newID(e.now()), Run: req.Run, Op: req.Op, Operator: req.Operator, Target: req.Target, Started: e.now(), ConfigFile: o.ConfigFile,
 		Address: o.address, DaemonPID: o.daemon.PID, Boot: uptime().Boot, Before: o.Manifest, Unwell: o.baseline == nil}
 	if req.Desired != nil {
 		r.Name = req.Desired.Desired.Name
@@ -59,8 +73,11 @@ func (e *Engine) newRecord(req protocol.Request, o *observation) *Record {
 }
 
 func (e *Engine) transaction(o *observation, r *Record, within time.Duration) *transaction {
-	return &transaction{store: e.store, record: r, daemon: o.daemon, cri: o.cri, hostsDir: o.HostsDir,
-		baseline: o.baseline, deadMan: newDeadMan(within), silence: silence(within), tell: e.tell, now: e.now}
+	anew := func(ctx context.Context) bool {
+		return o.daemon.Refresh(ctx) != nil || o.daemon.PID != r.DaemonPID || uptime().Boot != r.Boot
+	}
+	return &transaction{store: e.store, record: r, anew: anew, daemon: pointedDaemon{o.daemon, e.store.disk.hook}, cri: pointedCRI{o.cri, e.store.disk.hook}, hostsDir: o.HostsDir,
+		baseline: o.baseline, processStart: daemon.ProcessStart, deadMan: newDeadMan(e.bus, within, e.store.disk.hook), tell: e.tell, now: e.now}
 }
 
 // outcome turns what a transaction returned into a reply.
@@ -82,37 +99,11 @@ func (e *Engine) outcome(res protocol.Result, err error) (*protocol.Reply, error
 	return reply, pe
 }
 
-// errNotConfirmed tells that the operator's side did not answer after the proof.
-var errNotConfirmed = errors.New("nothing was heard from the operator's side")
-
-// confirmer waits for the operator's word. Silence, a closed connection and a
-// refusal all mean that the change is taken back.
-func (e *Engine) confirmer(within time.Duration) func(context.Context) error {
-	return func(ctx context.Context) error {
-		timer := time.NewTimer(within)
-		defer timer.Stop()
-		select {
-		case c, ok := <-e.control:
-			switch {
-			case !ok:
-				return fmt.Errorf("%w: the connection ended", errNotConfirmed)
-			case !c.Confirm:
-				return errors.New("the operator's side took the change back")
-			}
-			return nil
-		case <-timer.C:
-			return fmt.Errorf("%w within %s", errNotConfirmed, within)
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
 // rollback undoes the newest transaction of a run on this node, as a
 // transaction of its own: with backup, journal, health check and undo.
 func (e *Engine) rollback(ctx context.Context, req protocol.Request) (*protocol.Reply, error) {
 	e.tell(protocol.StepObserve, "")
-	o, err := observe(ctx, e.store)
+	o, err := observe(ctx, e.store, e.bus)
 	if err != nil {
 		return nil, err
 	}
@@ -138,23 +129,16 @@ func (e *Engine) rollback(ctx context.Context, req protocol.Request) (*protocol.
 	}
 	r := e.newRecord(req, o)
 	r.Name, r.Restart, r.After = target.Before.Name, target.Restart, target.Before
+	r.Undoes, r.EmptyDirs = target.ID, target.MadeDirs
 	t := e.transaction(o, r, req.ConfirmWithin)
-	t.toUnwell = target.Unwell
+	t.toUnwell, t.mayLose = target.Unwell, true
 	if err := reverseItems(r, target, o.HostsDir); err != nil {
 		return refused, err
 	}
-	for _, item := range r.Items {
-		if was := after(target, item.Target); !was.Same(item.Before) {
-			t.warn("drift", item.Target+" was changed after the run that is rolled back; the change is in this rollback's backup", "")
-		}
+	if err := t.acrossDrift(target, req.Overwrite); err != nil {
+		return refused, err
 	}
-	reply, err := e.outcome(t.run(ctx))
-	if err == nil {
-		target.Undone = true
-		err = e.store.writeRecord(target)
-		err = errors.Join(err, removeEmpty(e.store.disk, target.MadeDirs))
-	}
-	return reply, err
+	return e.outcome(t.run(ctx))
 }
 
 // pickRollback finds the transaction of the run that can be undone: it must be
@@ -168,7 +152,7 @@ func pickRollback(history []*Record, run string) (*Record, error) {
 			return r, nil
 		}
 		for _, older := range history {
-			if older.Run == run && !older.Undone && older.Op == protocol.OpApply {
+			if older.Run == run && !older.Undone && older.Op == protocol.OpApply && older.Phase == PhaseCommitted {
 				return nil, &protocol.Error{Kind: protocol.ErrRefused,
 					Text: fmt.Sprintf("run %s changed this node after run %s", r.Run, run), Hint: "roll back " + r.Run + " first"}
 			}
@@ -182,6 +166,9 @@ func pickRollback(history []*Record, run string) (*Record, error) {
 func reverseItems(r, target *Record, hostsDir string) error {
 	for i := len(target.Items) - 1; i >= 0; i-- {
 		was := target.Items[i]
+		if !was.changed() {
+			continue
+		}
 		now, err := TakeEntry(was.Target)
 		if err != nil {
 			return err
@@ -196,6 +183,7 @@ func reverseItems(r, target *Record, hostsDir string) error {
 		}
 		r.Items = append(r.Items, item)
 	}
+	r.Items = removalsLast(r.Items)
 	return nil
 }
 

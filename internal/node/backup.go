@@ -1,8 +1,8 @@
 package node
 
 import (
+	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 )
@@ -42,21 +42,23 @@ func (s store) backUpEntry(path string, e Entry) error {
 }
 
 // loadBackup fills in the data of every item's former state and checks it
-// against the recorded hashes.
+// against the recorded hashes. One that cannot be read does not keep the others
+// from being filled in.
 func (s store) loadBackup(r *Record) error {
 	dir := filepath.Join(s.transactionDir(r.ID), "backup")
+	var errs []error
 	for i := range r.Items {
 		if err := loadEntry(filepath.Join(dir, strconv.Itoa(i)), &r.Items[i].Before); err != nil {
-			return fmt.Errorf("backup of %s: %w", r.Items[i].Target, err)
+			errs = append(errs, fmt.Errorf("backup of %s: %w", r.Items[i].Target, err))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func loadEntry(path string, e *Entry) error {
 	switch e.Kind {
 	case KindFile:
-		b, err := os.ReadFile(path)
+		b, err := readOwn(path, MaxFile)
 		if err != nil {
 			return err
 		}

@@ -3,9 +3,9 @@ package node
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/pullway/pullway/internal/protocol"
 )
@@ -13,17 +13,35 @@ import (
 // commit makes the new state the one that wins, then writes the record and the
 // manifest, and tidies up. Only the first write can fail the transaction.
 func (t *transaction) commit(context.Context) error {
-	t.record.Phase = PhaseCommitted
 	t.record.Outcome = protocol.OutcomeApplied
 	if t.record.Op == protocol.OpRollback {
 		t.record.Outcome = protocol.OutcomeRolledBack
 	}
 	t.record.Ended = t.now()
-	if err := t.store.writeJournal(t.record); err != nil {
-		t.record.Phase = PhaseActive
+	told := t.told()
+	t.record.Result = &told
+	err := t.enter(PhaseCommitted)
+	if t.record.Phase != PhaseCommitted {
+		t.record.Outcome, t.record.Ended, t.record.Result = "", time.Time{}, nil
 		return err
 	}
-	return finish(t.store, t.record)
+	return errors.Join(err, finish(t.store, t.record))
+}
+
+// enter writes the journal with a new phase. When that fails, the phase is the
+// one that stands on the disk, for that is what a recovery would go by: a write
+// can fail after its rename.
+func (t *transaction) enter(p Phase) error {
+	was := t.record.Phase
+	t.record.Phase = p
+	err := t.store.writeJournal(t.record)
+	if err == nil {
+		return nil
+	}
+	if left, readErr := t.store.journal(); readErr != nil || left == nil || left.ID != t.record.ID || left.Phase != p {
+		t.record.Phase = was
+	}
+	return err
 }
 
 // finish does what follows the commit point; it may be repeated.
@@ -35,7 +53,7 @@ func finish(s store, r *Record) error {
 	if r.Probe != "" {
 		errs = append(errs, s.disk.discard(r.Probe), s.disk.discard(probeStage(filepath.Dir(r.Probe))))
 	}
-	errs = append(errs, s.save(s.path("manifest.json"), r.After), s.writeRecord(r))
+	errs = append(errs, s.save(s.path("manifest.json"), r.After), s.writeRecord(r), s.markUndone(r))
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
@@ -53,16 +71,15 @@ func (t *transaction) restore(ctx context.Context) error {
 	if t.record.Phase == PhasePreparing {
 		return nil
 	}
-	var errs []error
-	for _, item := range slices.Backward(t.record.Items) {
-		errs = append(errs, t.store.disk.restore(item))
+	if t.record.Play != nil {
+		t.owesRestart(ctx)
 	}
-	for _, dir := range slices.Backward(t.record.MadeDirs) {
-		if err := t.store.disk.remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			errs = append(errs, err)
-		}
+	// A disk that failed once is asked once more: giving up costs a person's time.
+	err := t.putFilesBack(ctx)
+	if err != nil {
+		err = t.putFilesBack(ctx)
 	}
-	if err := errors.Join(errs...); err != nil {
+	if err != nil {
 		t.record.Phase = PhaseBroken
 		return errors.Join(err, t.store.writeJournal(t.record))
 	}
@@ -75,19 +92,19 @@ func (t *transaction) restore(ctx context.Context) error {
 	t.record.Phase = PhaseUndone
 	t.record.Outcome = protocol.OutcomeRestored
 	t.record.Ended = t.now()
+	// The node is whole; a note that cannot be written, on a full disk, changes nothing about that.
+	_ = t.store.notePutBack(t.record)
 	return t.store.dropJournal()
 }
 
-func (t *transaction) restartAfterUndo(ctx context.Context) error {
-	if err := t.daemon.Restart(ctx); err != nil {
-		return err
+func (t *transaction) putFilesBack(ctx context.Context) error {
+	// The probe is taken away first: without a journal nobody knows of it.
+	errs := []error{t.removeProbe(ctx)}
+	if p := t.record.Play; p != nil {
+		errs = append(errs, t.record.appeared(), t.store.disk.foldersBack(p))
 	}
-	if err := t.daemon.Refresh(ctx); err != nil {
-		return err
+	for _, item := range slices.Backward(t.record.Items) {
+		errs = append(errs, t.store.disk.restore(item))
 	}
-	if t.baseline == nil {
-		return nil // CRI was not well before either; the bytes are back
-	}
-	_, _, err := t.cri.WaitHealthy(ctx, *t.baseline, healthWithin)
-	return err
+	return errors.Join(append(errs, removeEmpty(t.store.disk, t.record.MadeDirs))...)
 }

@@ -10,57 +10,60 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pullway/pullway/internal/failpoint"
 )
 
 // disk is the file system as the transaction uses it: few operations, each
-// durable when it returns. Every operation first asks fault, which tests use to
-// fail, kill or freeze the engine at that point; the name is "<operation> <path>".
+// durable when it returns. hook is asked before and after each call that changes
+// something; it is nil but in tests.
 type disk struct {
-	fault func(operation, path string) error
+	hook failpoint.Hook
+	// hasty leaves flushing to the kernel; see unflushed.
+	hasty bool
 }
 
-func (d disk) at(operation, path string) error {
-	if d.fault == nil {
-		return nil
-	}
-	if err := d.fault(operation, path); err != nil {
-		return &fs.PathError{Op: operation, Path: path, Err: err}
-	}
-	return nil
+// unflushed is the same file system for what need not survive a loss of power.
+func (d disk) unflushed() disk {
+	d.hasty = true
+	return d
+}
+
+func (d disk) around(operation, path string, do func() error) error {
+	return d.hook.Around(operation, path, do)
 }
 
 // create writes a new file with this content, mode and owner and flushes it.
 // An existing file of that name is an error. On failure nothing is left.
 func (d disk) create(path string, e Entry) (err error) {
-	if err := d.at("create", path); err != nil {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return err
-	}
+	var f *os.File
 	defer func() {
+		if f == nil {
+			return
+		}
 		err = errors.Join(err, f.Close())
 		if err != nil {
 			_ = os.Remove(path)
 		}
 	}()
-	if err := d.at("write", path); err != nil {
+	if err := d.around("create", path, func() (err error) {
+		f, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
+		return err
+	}); err != nil {
 		return err
 	}
-	if _, err := f.Write(e.Data); err != nil {
+	if err := d.around("write", path, func() error {
+		_, err := f.Write(e.Data)
+		return err
+	}); err != nil {
 		return err
 	}
-	if err := f.Chown(e.UID, e.GID); err != nil {
+	if err := d.around("chmod", path, func() error {
+		return errors.Join(f.Chown(e.UID, e.GID), f.Chmod(fs.FileMode(e.Mode)))
+	}); err != nil {
 		return err
 	}
-	if err := f.Chmod(fs.FileMode(e.Mode)); err != nil {
-		return err
-	}
-	if err := d.at("fsync", path); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
+	if err := d.around("fsync", path, d.flusher(f)); err != nil {
 		return err
 	}
 	if e.ModTime.IsZero() {
@@ -71,10 +74,7 @@ func (d disk) create(path string, e Entry) (err error) {
 
 // rename moves from over to and flushes the folder of both.
 func (d disk) rename(from, to string) error {
-	if err := d.at("rename", to); err != nil {
-		return err
-	}
-	if err := os.Rename(from, to); err != nil {
+	if err := d.around("rename", to, func() error { return os.Rename(from, to) }); err != nil {
 		return err
 	}
 	if err := d.syncDir(filepath.Dir(to)); err != nil {
@@ -88,21 +88,21 @@ func (d disk) rename(from, to string) error {
 
 // remove deletes one file, link or empty folder; absence is success.
 func (d disk) remove(path string) error {
-	if err := d.at("unlink", path); err != nil {
-		return err
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := d.around("unlink", path, func() error {
+		if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	}); err != nil {
 		return err
 	}
 	return d.syncDir(filepath.Dir(path))
 }
 
-// removeTree deletes a folder of ours and all in it; absence is success.
+// removeTree deletes a folder of ours and all in it, one entry after the other;
+// absence is success.
 func (d disk) removeTree(path string) error {
-	if err := d.at("unlink", path); err != nil {
-		return err
-	}
-	if err := os.RemoveAll(path); err != nil {
+	if err := d.around("unlink", path, func() error { return os.RemoveAll(path) }); err != nil {
 		return err
 	}
 	return d.syncDir(filepath.Dir(path))
@@ -110,44 +110,50 @@ func (d disk) removeTree(path string) error {
 
 // mkdir makes one folder with exactly this mode; an existing folder is an error.
 func (d disk) mkdir(path string, mode fs.FileMode) error {
-	if err := d.at("mkdir", path); err != nil {
+	if err := d.around("mkdir", path, func() error { return os.Mkdir(path, 0o700) }); err != nil {
 		return err
 	}
-	if err := os.Mkdir(path, 0o700); err != nil {
-		return err
-	}
-	if err := os.Chmod(path, mode); err != nil {
-		return err
+	if mode != 0o700 {
+		if err := d.around("chmod", path, func() error { return os.Chmod(path, mode) }); err != nil {
+			return err
+		}
 	}
 	return d.syncDir(filepath.Dir(path))
 }
 
 // ensureDir makes a folder and its missing parents with mode 0700.
 func (d disk) ensureDir(path string) error {
-	if err := d.at("mkdir", path); err != nil {
-		return err
+	return d.around("mkdir", path, func() error { return os.MkdirAll(path, 0o700) })
+}
+
+// flusher makes a file's bytes last, or leaves that to the kernel.
+func (d disk) flusher(f *os.File) func() error {
+	if d.hasty {
+		return func() error { return nil }
 	}
-	return os.MkdirAll(path, 0o700)
+	return f.Sync
 }
 
 // syncDir flushes a folder, so that the names in it survive power loss.
 func (d disk) syncDir(path string) error {
-	if err := d.at("fsync", path); err != nil {
-		return err
-	}
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	err = f.Sync()
-	// Some network file systems cannot flush a folder and say EINVAL.
-	if errors.Is(err, syscall.EINVAL) {
-		err = nil
-	}
-	return errors.Join(err, f.Close())
+	return d.around("fsync", path, func() error {
+		if d.hasty {
+			return nil
+		}
+		f, err := os.Open(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		err = f.Sync()
+		// Some network file systems cannot flush a folder and say EINVAL.
+		if errors.Is(err, syscall.EINVAL) {
+			err = nil
+		}
+		return errors.Join(err, f.Close())
+	})
 }
 
 // replace puts a complete file of ours (journal, record) in place of the old one.

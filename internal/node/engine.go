@@ -21,13 +21,28 @@ type Engine struct {
 	// control gives the operator's words after the request; it is closed when the
 	// connection ends.
 	control <-chan protocol.Control
-	now     func() time.Time
+	// lost is closed when the connection ended while the engine was at work; nil
+	// where there is none.
+	lost <-chan struct{}
+	now  func() time.Time
+	// bus is the connection to systemd, kept between requests; nil makes one for
+	// each question.
+	bus *daemon.Bus
+	// bySwitch tells that the switch started this engine: it is set, or was until now.
+	bySwitch bool
+	// switches says where a dead man's switch is; the zero value is this machine.
+	switches daemon.DeadMan
+	// reopen makes a transaction again of the record of an interrupted one.
+	reopen func(context.Context, *Record) (reopened, error)
 }
 
 // NewEngine makes an engine that keeps its state in dir. Events go to tell, and
 // the operator's Control lines come from control.
 func NewEngine(dir string, tell func(protocol.Step, string), control <-chan protocol.Control) *Engine {
-	return &Engine{store: store{dir: dir}, tell: tell, control: control, now: time.Now}
+	e := &Engine{store: store{dir: dir}, tell: tell, control: control, now: time.Now}
+	e.reopen = e.reopenHere
+	instrument(e)
+	return e
 }
 
 // Do carries out one request. The reply always says how the node is now.
@@ -56,27 +71,54 @@ func (e *Engine) dispatch(ctx context.Context, req protocol.Request) (*protocol.
 		return e.status(ctx, req)
 	case protocol.OpExport:
 		return e.export(ctx)
+	case protocol.OpSurvey:
+		return e.survey(ctx, req)
+	case protocol.OpDoctor:
+		return e.doctor(ctx)
+	case protocol.OpTrace:
+		return e.trace(ctx, req)
+	case protocol.OpConfirm:
+		return e.confirm(ctx, req)
+	case protocol.OpPrepull:
+		if req.Prepull != nil && req.Prepull.DryRun {
+			return e.prepull(ctx, req)
+		}
 	case protocol.OpApply, protocol.OpVerify, protocol.OpRollback, protocol.OpRecover:
 	default:
 		return nil, &protocol.Error{Kind: protocol.ErrInvalid, Text: "unknown operation " + string(req.Op)}
 	}
 	e.tell(protocol.StepLock, "")
-	unlock, err := e.store.lock(req.Run, string(req.Op), e.now())
+	release, err := e.hold(req)
 	if err != nil {
 		return nil, err
 	}
-	defer unlock()
+	defer release()
 	recovered, err := e.settle(ctx)
 	if err != nil {
 		return &protocol.Reply{Result: recovered}, err
 	}
+	e.done(recovered)
 	switch req.Op {
 	case protocol.OpApply:
-		return e.apply(ctx, req)
+		change := e.apply
+		if req.Play {
+			change = e.play
+		}
+		reply, err := change(ctx, req)
+		if reply != nil {
+			e.done(reply.Result)
+		}
+		return reply, err
 	case protocol.OpVerify:
 		return e.verify(ctx, req)
 	case protocol.OpRollback:
-		return e.rollback(ctx, req)
+		reply, err := e.rollback(ctx, req)
+		if reply != nil {
+			e.done(reply.Result)
+		}
+		return reply, err
+	case protocol.OpPrepull:
+		return e.prepull(ctx, req)
 	default:
 		if recovered == nil {
 			recovered = &protocol.Result{Outcome: protocol.OutcomeUnchanged}
@@ -99,17 +141,23 @@ func (e *Engine) made(ctx context.Context, req protocol.Request) (*observation, 
 	if err != nil {
 		return nil, plan.Made{}, desired, err
 	}
-	o, err := observe(ctx, e.store)
+	o, err := observe(ctx, e.store, e.bus)
 	if err != nil {
 		return nil, plan.Made{}, desired, err
 	}
 	askUnknown(ctx, &desired)
-	return o, plan.Make(o.Observed, desired, plan.Options{Adopt: req.Adopt, Force: req.Force, Key: key}), desired, nil
+	return o, plan.Make(o.Observed, desired, plan.Options{Overwrite: req.Overwrite, Adopt: req.Adopt, Force: req.Force, Kubespray: req.Kubespray, Key: key}), desired, nil
 }
+
+// askWithin bounds all registries that a node asks for one plan, which has a
+// minute: one that drips must not cost the others their plan.
+const askWithin = 20 * time.Second
 
 // askUnknown asks registries from here that could not be asked from the
 // operator's side how they take a credential. Silence leaves it unknown.
 func askUnknown(ctx context.Context, d *config.Desired) {
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
 	for i := range d.Registries {
 		r := &d.Registries[i]
 		if r.Auth == nil || r.Auth.Accepts != config.AcceptsUnknown || r.Auth.Delivery != v1alpha1.DeliveryAuto {
@@ -125,6 +173,9 @@ func (e *Engine) plan(ctx context.Context, req protocol.Request) (*protocol.Repl
 		return nil, err
 	}
 	defer o.close()
+	if req.Play {
+		made.Node = plan.ForPlay(o.Observed, playOptions(req))
+	}
 	left, holder, err := e.store.interrupted()
 	switch {
 	case err != nil:
@@ -154,9 +205,13 @@ func (e *Engine) verify(ctx context.Context, req protocol.Request) (*protocol.Re
 	return &protocol.Reply{Proofs: proofs}, err
 }
 
-func (e *Engine) prover(o *observation, made plan.Made, desired config.Desired) prover {
-	return prover{disk: e.store.disk, cri: o.cri, release: o.Release, hostsDir: o.HostsDir,
-		desired: desired, header: made.Header, tell: e.tell}
+func (e *Engine) prover(o *observation, made plan.Made, desired config.Desired) *prover {
+	provable := func(r config.Registry) bool {
+		ok, _ := made.Provable(o.Observed, r)
+		return ok && exists(o.HostsDir)
+	}
+	return &prover{disk: e.store.disk, cri: pointedCRI{o.cri, e.store.disk.hook}, release: o.Release, hostsDir: o.HostsDir,
+		desired: desired, header: made.Header, provable: provable, restart: made.Node.Restart.Needed, tell: e.tell}
 }
 
 // asError gives an error its kind for the operator's side.

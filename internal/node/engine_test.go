@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/pullway/pullway/api/v1alpha1"
@@ -21,17 +20,17 @@ import (
 
 func TestASecondRunIsToldWhoHoldsTheNode(t *testing.T) {
 	s := store{dir: t.TempDir()}
-	unlock, err := s.lock("20260101T000000Z-aaaa", "apply", time.Date(2026, 1, 1, 10, 0, 0, 0, time.UTC))
+	unlock, err := s.lock(Holder{Run: "20260101T000000Z-aaaa", Op: "apply", Operator: "ann@desk", Since: time.Date(2026, 1, 1, 10, 0, 0, 0, time.UTC)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.lock("other", "apply", time.Now())
+	_, err = s.lock(Holder{Run: "other", Op: "apply", Since: time.Now()})
 	var locked *LockedError
-	if !errors.As(err, &locked) || !strings.Contains(err.Error(), "20260101T000000Z-aaaa") || !strings.Contains(err.Error(), "2026-01-01T10:00:00Z") {
+	if !errors.As(err, &locked) || !strings.Contains(err.Error(), "20260101T000000Z-aaaa") || !strings.Contains(err.Error(), "2026-01-01T10:00:00Z") || !strings.Contains(err.Error(), "by ann@desk") {
 		t.Fatalf("second lock: %v", err)
 	}
 	unlock()
-	if unlock, err = s.lock("third", "apply", time.Now()); err != nil {
+	if unlock, err = s.lock(Holder{Run: "third", Op: "apply", Since: time.Now()}); err != nil {
 		t.Fatalf("after the first let go: %v", err)
 	}
 	unlock()
@@ -66,29 +65,6 @@ func TestPickRollback(t *testing.T) {
 	}
 }
 
-func TestAProvenChangeWaitsForItsConfirmation(t *testing.T) {
-	cases := map[string]struct {
-		say  func(chan protocol.Control)
-		want string
-	}{
-		"confirmed":          {func(c chan protocol.Control) { c <- protocol.Control{Confirm: true} }, ""},
-		"taken back":         {func(c chan protocol.Control) { c <- protocol.Control{} }, "took the change back"},
-		"connection closed":  {func(c chan protocol.Control) { close(c) }, "the connection ended"},
-		"nothing more heard": {func(chan protocol.Control) {}, "within 1m0s"},
-	}
-	for name, tc := range cases {
-		synctest.Test(t, func(t *testing.T) {
-			control := make(chan protocol.Control)
-			e := NewEngine(t.TempDir(), func(protocol.Step, string) {}, control)
-			go tc.say(control)
-			err := e.confirmer(time.Minute)(t.Context())
-			if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
-				t.Errorf("%s: %v, want %q", name, err, tc.want)
-			}
-		})
-	}
-}
-
 // seeing is a CRI that notes what stands in the hosts directory during pulls.
 type seeing struct {
 	fakeCRI
@@ -97,6 +73,9 @@ type seeing struct {
 	fail  map[string]error
 	drops []string
 	have  bool
+
+	dropErr      error
+	hostsDropped []string
 }
 
 func (c *seeing) Pull(_ context.Context, ref string) (cri.Pulled, error) {
@@ -109,7 +88,12 @@ func (c *seeing) Present(context.Context, string) (bool, error) { return c.have,
 
 func (c *seeing) DropPulled(_ context.Context, p cri.Pulled) ([]string, error) {
 	c.drops = append(c.drops, p.Ref)
-	return nil, nil
+	return nil, c.dropErr
+}
+
+func (c *seeing) DropUnder(_ context.Context, host string) error {
+	c.hostsDropped = append(c.hostsDropped, host)
+	return nil
 }
 
 func TestProveLeavesNothingBehind(t *testing.T) {
@@ -121,11 +105,16 @@ func TestProveLeavesNothingBehind(t *testing.T) {
 		ok     bool
 		byName string
 		drops  int
+		// dropErr is the answer to taking the probe's image away, hostDrops how often
+		// all of its host's are.
+		dropErr   error
+		hostDrops int
 	}{
-		"both pulls work":           {nil, false, true, "pulled", 2},
-		"the node has the image":    {nil, true, true, "not pulled: the node has this image, and a pull could move its tag", 1},
-		"the endpoints refuse":      {map[string]error{probe: pullErr}, false, false, "", 0},
-		"the host directory is not": {map[string]error{image: pullErr}, false, false, "failed", 1},
+		"both pulls work":           {nil, false, true, "pulled", 2, nil, 0},
+		"the node has the image":    {nil, true, true, "not pulled: the node has this image, and a pull could move its tag", 1, nil, 0},
+		"it cannot be dropped":      {nil, true, true, "not pulled: the node has this image, and a pull could move its tag", 1, errors.New("EIO"), 1},
+		"the endpoints refuse":      {map[string]error{probe: pullErr}, false, false, "", 0, nil, 1},
+		"the host directory is not": {map[string]error{image: pullErr}, false, false, "failed", 1, nil, 0},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -133,7 +122,7 @@ func TestProveLeavesNothingBehind(t *testing.T) {
 			if err := os.Mkdir(hosts, 0o755); err != nil {
 				t.Fatal(err)
 			}
-			c := &seeing{hosts: hosts, seen: map[string]string{}, fail: tc.fail, have: tc.have}
+			c := &seeing{hosts: hosts, seen: map[string]string{}, fail: tc.fail, have: tc.have, dropErr: tc.dropErr}
 			p := prover{cri: c, release: containerd.Release{Major: 1, Minor: 7, Patch: 35}, hostsDir: hosts, tell: func(protocol.Step, string) {},
 				header: map[string]bool{"192.168.21.9": true},
 				desired: config.Desired{VerifyImages: []string{image}, Registries: []config.Registry{{Host: "192.168.21.9", Fallback: v1alpha1.FallbackUpstream,
@@ -151,6 +140,9 @@ func TestProveLeavesNothingBehind(t *testing.T) {
 			}
 			if len(c.drops) != tc.drops {
 				t.Errorf("dropped %q, want %d pulls", c.drops, tc.drops)
+			}
+			if len(c.hostsDropped) != tc.hostDrops {
+				t.Errorf("images of %q dropped, want %d times", c.hostsDropped, tc.hostDrops)
 			}
 			left, _ := filepath.Glob(filepath.Join(filepath.Dir(hosts), "*"))
 			inside, _ := os.ReadDir(hosts)
@@ -226,7 +218,7 @@ func TestInterruptedIsNotTheSameAsBusy(t *testing.T) {
 	if err := s.writeJournal(&Record{ID: "t1", Phase: PhaseActive}); err != nil {
 		t.Fatal(err)
 	}
-	unlock, err := s.lock("run1", "apply", time.Now())
+	unlock, err := s.lock(Holder{Run: "run1", Op: "apply", Since: time.Now()})
 	if err != nil {
 		t.Fatal(err)
 	}

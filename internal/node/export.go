@@ -20,11 +20,16 @@ import (
 // Secrets stay here: only their presence is told.
 func (e *Engine) export(ctx context.Context) (*protocol.Reply, error) {
 	e.tell(protocol.StepObserve, "")
-	o, err := observe(ctx, e.store)
+	o, err := observe(ctx, e.store, e.bus)
 	if err != nil {
 		return nil, err
 	}
 	defer o.close()
+	return &protocol.Reply{Export: exportOf(o)}, nil
+}
+
+// exportOf is the registry configuration of what was observed.
+func exportOf(o *observation) *protocol.Export {
 	x := exporter{release: o.Release, registry: o.Tree.Registry(), out: &protocol.Export{Facts: plan.FactsOf(o.Observed)}}
 	for _, p := range o.Tree.Problems() {
 		x.warn(p.ID, p.Hint, "%s:%d: %s", p.Pos.File, p.Pos.Line, p.Text)
@@ -38,7 +43,7 @@ func (e *Engine) export(ctx context.Context) (*protocol.Reply, error) {
 	}
 	x.legacy()
 	x.credentials()
-	return &protocol.Reply{Export: x.out}, nil
+	return x.out
 }
 
 type exporter struct {

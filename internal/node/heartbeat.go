@@ -30,27 +30,37 @@ func (h heartbeat) silent(now heartbeat, d time.Duration) bool {
 	return h.Boot != now.Boot || now.At-h.At > d
 }
 
-// beat writes a heartbeat. It is not flushed: after a loss of power the boot is
-// another one anyway.
+// memoryBeat is where a node's heartbeat is: in memory, so that neither a disk that
+// is slow nor one that is full or read-only makes an engine look dead.
+const memoryBeat = "/run/pullway-heartbeat"
+
+func (s store) beatPath() string {
+	if s.dir == StateDir {
+		return memoryBeat
+	}
+	return s.path("heartbeat")
+}
+
+// beat writes a heartbeat.
 func (s store) beat() {
 	b, _ := json.Marshal(uptime())
-	tmp := s.path("heartbeat.new")
+	tmp := s.beatPath() + ".new"
 	if os.WriteFile(tmp, b, 0o600) == nil {
-		_ = os.Rename(tmp, s.path("heartbeat"))
+		_ = os.Rename(tmp, s.beatPath())
 	}
 }
 
 // lastBeat is the last heartbeat; the zero one when there is none.
 func (s store) lastBeat() (h heartbeat) {
-	_, _ = s.load(s.path("heartbeat"), &h)
+	_, _ = s.load(s.beatPath(), &h)
 	return h
 }
 
-// keepBeating writes heartbeats until the returned function is called.
+// keepBeating writes heartbeats until the returned function is called. The last one
+// stays, until the next boot: it dates whoever held it.
 func (s store) keepBeating(every time.Duration) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	s.beat()
 	go func() {
 		defer close(done)
 		tick := time.NewTicker(every)
@@ -64,5 +74,5 @@ func (s store) keepBeating(every time.Duration) (stop func()) {
 			}
 		}
 	}()
-	return func() { cancel(); <-done; _ = os.Remove(s.path("heartbeat")) }
+	return func() { cancel(); <-done }
 }

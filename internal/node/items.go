@@ -35,7 +35,21 @@ func itemsOf(changes []plan.Change, hostsDir, transaction string) (items []Item,
 	for i := range items {
 		items[i].Staged = stagedName(items[i].Target, hostsDir, transaction)
 	}
-	return items, madeDirs, nil
+	return removalsLast(items), madeDirs, nil
+}
+
+// removalsLast keeps the order of the items otherwise.
+func removalsLast(items []Item) []Item {
+	slices.SortStableFunc(items, func(a, b Item) int {
+		switch {
+		case a.removes() == b.removes():
+			return 0
+		case b.removes():
+			return -1
+		}
+		return 1
+	})
+	return items
 }
 
 func itemsAt(key string, changes []plan.Change) ([]Item, error) {
@@ -79,14 +93,21 @@ func fileItem(c plan.Change) (Item, error) {
 	item := Item{Target: c.Path, Before: before, After: Entry{Kind: KindAbsent}, Config: c.Effect == "restart"}
 	if c.Action != plan.Delete {
 		item.After = NewFile(c.Content, c.Mode)
-		if before.Kind == KindFile {
+		// A host directory's file is ours, or becomes it; config.toml stays whose it is.
+		if before.Kind == KindFile && item.Config {
 			item.After.UID, item.After.GID = before.UID, before.GID
 		}
 	}
 	return item, nil
 }
 
+// deletesAll reports whether nothing stays of a folder and nothing comes. One that
+// is empty before is not ours to delete, and one in which every file makes room
+// for another stays.
 func deletesAll(dir Entry, changes []plan.Change) bool {
+	if slices.ContainsFunc(changes, func(c plan.Change) bool { return c.Action != plan.Delete }) {
+		return false
+	}
 	for _, child := range dir.Children {
 		if !slices.ContainsFunc(changes, func(c plan.Change) bool {
 			return c.Action == plan.Delete && filepath.Base(c.Path) == child.Name

@@ -14,6 +14,7 @@ import (
 	"github.com/pullway/pullway/internal/containerd/configtoml"
 	"github.com/pullway/pullway/internal/cri"
 	"github.com/pullway/pullway/internal/daemon"
+	"github.com/pullway/pullway/internal/failpoint"
 	"github.com/pullway/pullway/internal/plan"
 	"github.com/pullway/pullway/internal/protocol"
 )
@@ -29,6 +30,8 @@ type observation struct {
 	address string
 	// baseline of CRI's health; nil when it was not well.
 	baseline *cri.Baseline
+	// hook is asked around what is asked of the node; nil but in tests.
+	hook failpoint.Hook
 }
 
 func (o *observation) close() {
@@ -38,19 +41,32 @@ func (o *observation) close() {
 }
 
 // observe reads everything a plan depends on. The caller closes it.
-func observe(ctx context.Context, s store) (*observation, error) {
-	d, err := daemon.Find(ctx, daemon.Options{})
-	if err != nil {
+func observe(ctx context.Context, s store, bus *daemon.Bus) (*observation, error) {
+	o := &observation{hook: s.disk.hook}
+	if err := o.hook.Around("find", "containerd", func() (err error) {
+		o.daemon, err = daemon.Find(ctx, daemon.Options{Bus: bus, Release: o.askRelease, Hook: o.hook})
+		return err
+	}); err != nil {
+		o.close()
 		return nil, err
 	}
-	o := &observation{daemon: d}
+	if err := o.look(ctx, s); err != nil {
+		o.close()
+		return nil, err
+	}
+	return o, nil
+}
+
+// look reads what there is beside the daemon.
+func (o *observation) look(ctx context.Context, s store) (err error) {
+	d := o.daemon
 	o.Hostname, _ = os.Hostname()
 	o.Running, o.Release = d.PID != 0, d.Release
 	o.Stopped = d.PID == 0 && d.Unit.ActiveState == "inactive"
 	o.Unit, o.KillMode = d.Unit.Name, d.Unit.KillMode
 	o.ConfigFile, o.Started = d.Args.ConfigFile, d.Started
 	if o.Tree, err = configtoml.Load(osSource{}, o.ConfigFile, o.Release); err != nil {
-		return nil, err
+		return err
 	}
 	var head []byte
 	if len(o.Tree.Files) > 0 {
@@ -58,44 +74,82 @@ func observe(ctx context.Context, s store) (*observation, error) {
 	}
 	o.Distribution = containerd.Recognise(d.Exe, o.ConfigFile, d.Address(), head)
 	o.describeConfigFiles()
-	o.HostsDir = plan.HostsDir(o.Tree)
-	if o.Hosts, err = readHosts(o.HostsDir); err != nil {
-		return nil, err
+	if o.Manifest, err = s.remembered(); err != nil {
+		return err
 	}
-	for _, dir := range plan.FurtherDirs(o.Tree) {
+	o.HostsDir = plan.HostsDir(o.Tree, o.Manifest)
+	if o.Hosts, err = readHosts(o.HostsDir); err != nil {
+		return err
+	}
+	o.Exposed = exposedOf(o.HostsDir, o.Tree.Files)
+	for _, dir := range plan.FurtherDirs(o.Tree, o.HostsDir) {
 		if hosts, err := readHosts(dir); err == nil && len(hosts) > 0 {
 			o.ShadowedDirs = append(o.ShadowedDirs, dir)
 		}
 	}
-	if o.Manifest, err = s.manifest(); err != nil {
-		return nil, err
+	o.Elsewhere = map[string][]plan.HostDir{}
+	for _, dir := range plan.OtherHostsDirs(o.Manifest, o.HostsDir) {
+		if o.Elsewhere[dir], err = readHosts(dir); err != nil {
+			return err
+		}
 	}
-	return o, o.askHealth(ctx)
+	return o.askHealth(ctx)
 }
 
 // askHealth asks CRI how it is. That it is not well is an observation, no error.
-func (o *observation) askHealth(ctx context.Context) (err error) {
+func (o *observation) askHealth(ctx context.Context) error {
 	o.address = o.daemon.Address()
 	if named := o.Tree.Address(); named != "" && !o.daemon.NamesAddress() {
 		o.address = named
 	}
-	if o.cri, err = cri.Dial(o.address); err != nil {
+	if err := o.dial(o.address); err != nil {
 		return err
 	}
 	if !o.Running {
 		o.Health = "containerd does not run"
 		return nil
 	}
-	h, err := o.cri.Health(ctx)
+	h, err := pointedCRI{o.cri, o.hook}.Health(ctx)
 	if err != nil {
 		o.Health = err.Error()
 		return nil
+	}
+	if r, ok := o.cri.RegistryConfig(ctx); ok {
+		o.Loaded = &plan.Loaded{ConfigPath: r.ConfigPath}
 	}
 	if o.Healthy, o.Health = h.OK(); o.Healthy {
 		b := h.Baseline()
 		o.baseline = &b
 	}
 	return nil
+}
+
+// askRelease asks the daemon at address for its release. The connection stays for
+// everything else that is asked there, and is never changed for another one.
+func (o *observation) askRelease(ctx context.Context, address string) (containerd.Release, error) {
+	if o.cri != nil && !o.reaches(address) {
+		return containerd.Release{}, errors.New("another socket is in use")
+	}
+	if err := o.dial(address); err != nil {
+		return containerd.Release{}, err
+	}
+	return o.cri.Version(ctx)
+}
+
+func (o *observation) reaches(address string) bool {
+	return o.cri != nil && o.cri.Address() == strings.TrimPrefix(address, "unix://")
+}
+
+// dial makes the client for a socket, unless it is there already.
+func (o *observation) dial(address string) error {
+	if o.reaches(address) {
+		return nil
+	}
+	o.close()
+	return o.hook.Around("connect", address, func() (err error) {
+		o.cri, err = cri.Dial(address)
+		return err
+	})
 }
 
 func (o *observation) describeConfigFiles() {
@@ -133,6 +187,7 @@ func readHosts(dir string) ([]plan.HostDir, error) {
 		switch {
 		case n.Type()&fs.ModeSymlink != 0:
 			h.Kind = "link"
+			h.Link, _ = os.Readlink(filepath.Join(dir, n.Name()))
 		case n.Type().IsRegular():
 			h.Kind = "file"
 		case !n.IsDir():
@@ -158,12 +213,15 @@ func readHostDir(path string, h *plan.HostDir) error {
 	}
 	for _, n := range names {
 		if n.IsDir() {
-			h.Nested = true
+			h.Folders = append(h.Folders, n.Name())
 			continue
 		}
 		f := plan.HostFile{Name: n.Name()}
 		if st, err := n.Info(); err == nil {
-			f.Mode = uint32(st.Mode().Perm())
+			f.Mode, f.Owner = uint32(st.Mode().Perm()), stranger(st)
+		}
+		if n.Type()&fs.ModeSymlink != 0 {
+			f.Link, _ = os.Readlink(filepath.Join(path, n.Name()))
 		}
 		if n.Type().IsRegular() {
 			if f.Data, err = readBounded(filepath.Join(path, n.Name()), MaxFile); err != nil {

@@ -4,27 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/pullway/pullway/internal/config"
 	"github.com/pullway/pullway/internal/containerd"
-	"github.com/pullway/pullway/internal/containerd/hoststoml"
 	"github.com/pullway/pullway/internal/cri"
 	"github.com/pullway/pullway/internal/protocol"
 )
 
-// ProbeHost is a registry that exists nowhere (RFC 6761 reserves .invalid), so a
-// pull under its name can only be served by the endpoints of its host directory.
-const ProbeHost = "pullway-probe.invalid"
-
 // pullWithin bounds one proving pull.
 const pullWithin = 2 * time.Minute
-
-// probeStage is where the probe's host directory is built before it appears.
-func probeStage(hostsDir string) string {
-	return stagedName(filepath.Join(hostsDir, ProbeHost), hostsDir, "probe")
-}
 
 // prover pulls verify images through the configured endpoints only.
 type prover struct {
@@ -35,38 +26,85 @@ type prover struct {
 	desired  config.Desired
 	// header tells for a registry host whether its credential is delivered as a header.
 	header map[string]bool
-	tell   func(protocol.Step, string)
+	// provable reports whether a registry can be proven before the swap; see
+	// plan.Made.Provable.
+	provable func(config.Registry) bool
+	// restart tells that containerd restarts after the swap: what was proven before
+	// is proven again then.
+	restart bool
+	tell    func(protocol.Step, string)
+	// nameOnly tells that containerd reads no hosts directory, so that a pull under the
+	// image's own name is all that can be shown.
+	nameOnly bool
+
+	// proven are the proofs of probe, by image, and pulled what all pulls made.
+	proven map[string]protocol.Proof
+	pulled []cri.Pulled
 }
 
 // errNotProven is the error of a proof whose pulls did not all work.
 var errNotProven = errors.New("the configured endpoints did not serve the verify image")
 
-// prove pulls every verify image and returns what each pull showed. It stops at
-// the first that fails, with an error that names image and reason. Whatever
-// happens, no probe directory and no image name of ours is left.
-func (p prover) prove(ctx context.Context) ([]protocol.Proof, error) {
+// provesFirst reports whether probe has something to do.
+func (p *prover) provesFirst() bool {
+	return slices.ContainsFunc(p.desired.VerifyImages, func(ref string) bool {
+		_, registry, err := p.registry(ref)
+		return err == nil && p.provable(registry)
+	})
+}
+
+// probe pulls what can be pulled through the new endpoints while the old ones
+// are in force, and stops at the first that fails. What it pulled stays for the
+// pull by name, so that no layer is fetched twice, until dropPulled.
+func (p *prover) probe(ctx context.Context) ([]protocol.Proof, error) {
 	var proofs []protocol.Proof
+	p.proven = map[string]protocol.Proof{}
+	for _, ref := range p.desired.VerifyImages {
+		_, registry, err := p.registry(ref)
+		if err != nil {
+			return proofs, err
+		}
+		if !p.provable(registry) {
+			continue
+		}
+		p.tell(protocol.StepProbe, ref)
+		proof, err := p.byEndpoints(ctx, ref)
+		if errors.Is(err, errNotRead) && p.restart {
+			continue // the restart may be what it takes
+		}
+		proofs = append(proofs, proof)
+		if err := verdict(proof, err); err != nil {
+			return proofs, err
+		}
+		p.proven[ref] = proof
+	}
+	return proofs, nil
+}
+
+// prove pulls every verify image that is not proven yet, then each under its own
+// name, and returns what the pulls showed. It stops at the first that fails, with
+// an error that names image and reason. Whatever happens, no probe directory and
+// no image name of ours is left.
+func (p *prover) prove(ctx context.Context) (proofs []protocol.Proof, err error) {
+	defer func() { err = errors.Join(err, p.dropPulled(ctx)) }()
 	for _, ref := range p.desired.VerifyImages {
 		p.tell(protocol.StepProve, ref)
 		proof, err := p.one(ctx, ref)
 		proofs = append(proofs, proof)
-		if err != nil {
+		if err := verdict(proof, err); err != nil {
 			return proofs, err
-		}
-		if !proof.OK {
-			return proofs, fmt.Errorf("%w %s: %s", errNotProven, ref, proof.Error)
 		}
 	}
 	return proofs, nil
 }
 
 // all pulls every image, also after a failure; for verify.
-func (p prover) all(ctx context.Context) ([]protocol.Proof, error) {
-	var proofs []protocol.Proof
+func (p *prover) all(ctx context.Context) (proofs []protocol.Proof, err error) {
+	defer func() { err = errors.Join(err, p.dropPulled(ctx)) }()
 	for _, ref := range p.desired.VerifyImages {
 		p.tell(protocol.StepProve, ref)
 		proof, err := p.one(ctx, ref)
-		if err != nil {
+		if err != nil && !errors.Is(err, errNotRead) {
 			return proofs, err
 		}
 		proofs = append(proofs, proof)
@@ -74,115 +112,121 @@ func (p prover) all(ctx context.Context) ([]protocol.Proof, error) {
 	return proofs, nil
 }
 
-func (p prover) one(ctx context.Context, ref string) (protocol.Proof, error) {
-	proof := protocol.Proof{Image: ref}
+// verdict is the error of a proof, which names image and reason.
+func verdict(proof protocol.Proof, err error) error {
+	if err == nil && !proof.OK {
+		err = fmt.Errorf("%w %s: %s", errNotProven, proof.Image, proof.Error)
+	}
+	return err
+}
+
+// one proves an image through the endpoints, if that is not done, and by name.
+func (p *prover) one(ctx context.Context, ref string) (proof protocol.Proof, err error) {
+	if p.nameOnly {
+		return p.onlyByName(ctx, ref)
+	}
+	before, done := p.proven[ref]
+	if proof = before; !done || p.restart {
+		proof, err = p.byEndpoints(ctx, ref)
+		// Layers that the first pull fetched are there for the second.
+		proof.Fresh = proof.Fresh || proof.OK && before.Fresh
+	}
+	if err != nil || !proof.OK {
+		return proof, err
+	}
+	return proof, p.byName(ctx, ref, &proof)
+}
+
+func (p *prover) registry(ref string) (config.Image, config.Registry, error) {
 	image, err := config.ParseImage(ref)
 	if err != nil {
-		return proof, err
+		return image, config.Registry{}, err
 	}
 	registry, ok := p.desired.RegistryFor(image.Host)
 	if !ok {
-		return proof, fmt.Errorf("no registry of the specification serves %q", ref)
+		return image, registry, fmt.Errorf("no registry of the specification serves %q", ref)
 	}
-	for _, e := range registry.Endpoints {
-		proof.Endpoints = append(proof.Endpoints, e.URL)
-	}
-	remove, err := p.putProbe(registry)
-	if err != nil {
-		return proof, err
-	}
-	pulled, pullErr := p.pull(ctx, probeRef(image))
-	if err := remove(); err != nil {
-		return proof, err
-	}
-	if pullErr != nil {
-		fillError(&proof, pullErr)
-		return proof, ctx.Err()
-	}
-	proof.OK, proof.Digest, proof.Fresh, proof.Took = true, pulled.Digest, pulled.Fresh, pulled.Took
-	byName, err := p.byName(ctx, ref, &proof)
-	_, dropErr := p.cri.DropPulled(context.WithoutCancel(ctx), pulled)
-	if byName != nil {
-		_, err2 := p.cri.DropPulled(context.WithoutCancel(ctx), *byName)
-		dropErr = errors.Join(dropErr, err2)
-	}
-	return proof, errors.Join(err, dropErr)
+	return image, registry, nil
 }
 
-func probeRef(i config.Image) string {
-	ref := ProbeHost + "/" + i.Path
-	if i.Tag != "" {
-		ref += ":" + i.Tag
-	}
-	if i.Digest != "" {
-		ref += "@" + i.Digest
-	}
-	return ref
-}
-
-// putProbe makes the probe's host directory appear with the registry's endpoints
-// and no other; the returned function takes it away.
-func (p prover) putProbe(r config.Registry) (remove func() error, err error) {
-	target := filepath.Join(p.hostsDir, ProbeHost)
-	probe := r
-	probe.Host, probe.Fallback = ProbeHost, "none"
-	files, err := hoststoml.Render(probe, hoststoml.Options{
-		Release: p.release, Dir: target, HeaderAuth: p.header[r.Host], OnlyEndpoints: true,
-	})
-	if err != nil {
-		return nil, err
-	}
-	e := NewDir(0o700)
-	for _, f := range files {
-		e.Children = append(e.Children, Child{f.Name, NewFile(f.Data, 0o600)})
-	}
-	staged := probeStage(p.hostsDir)
-	remove = func() error { return errors.Join(p.disk.discard(target), p.disk.discard(staged)) }
-	if err := remove(); err != nil {
-		return nil, err
-	}
-	if err := p.disk.stage(staged, e); err != nil {
-		return nil, errors.Join(err, remove())
-	}
-	if err := p.disk.rename(staged, target); err != nil {
-		return nil, errors.Join(err, remove())
-	}
-	return remove, nil
-}
-
-func (p prover) pull(ctx context.Context, ref string) (cri.Pulled, error) {
+func (p *prover) pull(ctx context.Context, ref string) (cri.Pulled, error) {
 	ctx, cancel := context.WithTimeout(ctx, pullWithin)
 	defer cancel()
-	return p.cri.Pull(ctx, ref)
+	pulled, err := p.cri.Pull(ctx, ref)
+	if err == nil {
+		p.pulled = append(p.pulled, pulled)
+	}
+	return pulled, err
 }
 
 // byName pulls the image under its own name, which shows that its own host
 // directory is the one that containerd finds. It is left out when the node has
 // the image: the pull could move its tag under running workloads.
-func (p prover) byName(ctx context.Context, ref string, proof *protocol.Proof) (*cri.Pulled, error) {
+func (p *prover) byName(ctx context.Context, ref string, proof *protocol.Proof) error {
 	present, err := p.cri.Present(ctx, ref)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if present {
 		proof.ByName = "not pulled: the node has this image, and a pull could move its tag"
-		return nil, nil
+		return nil
 	}
-	pulled, err := p.pull(ctx, ref)
-	if err != nil {
+	if _, err := p.pull(ctx, ref); err != nil {
 		fillError(proof, err)
 		proof.OK = false
 		proof.ByName = "failed"
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
 	proof.ByName = "pulled"
-	return &pulled, nil
+	return nil
+}
+
+// onlyByName pulls the image under its own name. Which endpoint served it is not
+// shown: containerd asks the registry itself when the others fail.
+func (p *prover) onlyByName(ctx context.Context, ref string) (protocol.Proof, error) {
+	proof := protocol.Proof{Image: ref}
+	present, err := p.cri.Present(ctx, ref)
+	if err != nil {
+		return proof, err
+	}
+	if present {
+		proof.Error, proof.Hint = "the node has this image, so a pull would prove nothing", "name an image that no node has under spec.verify.images"
+		return proof, nil
+	}
+	pulled, err := p.pull(ctx, ref)
+	if err != nil {
+		fillError(&proof, err)
+		return proof, ctx.Err()
+	}
+	proof.OK, proof.ByName, proof.Digest, proof.Fresh, proof.Took = true, "pulled", pulled.Digest, pulled.Fresh, pulled.Took
+	return proof, nil
 }
 
 func fillError(proof *protocol.Proof, err error) {
+	if err == nil {
+		return
+	}
 	proof.Error = err.Error()
 	var pe *cri.PullError
 	if errors.As(err, &pe) {
 		proof.Error, proof.Hint = pe.Text, pe.Hint
 	}
+}
+
+// dropPulled takes away the names that the pulls made. It goes on when ctx has
+// ended, and may be repeated.
+func (p *prover) dropPulled(ctx context.Context) error {
+	var errs []error
+	// The last pull first: an image's id was created by its first pull, and goes
+	// only when no name is left that others made.
+	for _, pulled := range slices.Backward(p.pulled) {
+		_, err := p.cri.DropPulled(context.WithoutCancel(ctx), pulled)
+		if err != nil && strings.HasPrefix(pulled.Ref, ProbeHost+"/") {
+			// What is told by name is found once more by what stands there.
+			err = p.cri.DropUnder(context.WithoutCancel(ctx), ProbeHost)
+		}
+		errs = append(errs, err)
+	}
+	p.pulled = nil
+	return errors.Join(errs...)
 }

@@ -46,12 +46,11 @@ func (d disk) prepare(i Item) error {
 	if err := d.discard(i.keep()); err != nil {
 		return err
 	}
-	if err := d.at("link", i.keep()); err != nil {
-		return err
-	}
-	// Without hard links the backup serves.
-	_ = os.Link(i.Target, i.keep())
-	return nil
+	return d.around("link", i.keep(), func() error {
+		// Without hard links the backup serves.
+		_ = os.Link(i.Target, i.keep())
+		return nil
+	})
 }
 
 // apply brings the item's target to its new state. It may be repeated.
@@ -133,15 +132,17 @@ func (d disk) stage(path string, e Entry) error {
 	}
 	switch e.Kind {
 	case KindFile:
+		if hash(e.Data) != e.SHA256 {
+			return fmt.Errorf("stage %s: its content is not at hand", path)
+		}
 		return d.create(path, e)
 	case KindSymlink:
-		if err := d.at("symlink", path); err != nil {
-			return err
-		}
-		if err := os.Symlink(e.Target, path); err != nil {
-			return err
-		}
-		return os.Lchown(path, e.UID, e.GID)
+		return d.around("symlink", path, func() error {
+			if err := os.Symlink(e.Target, path); err != nil {
+				return err
+			}
+			return os.Lchown(path, e.UID, e.GID)
+		})
 	case KindDir:
 		return d.stageDir(path, e)
 	default:
@@ -158,10 +159,9 @@ func (d disk) stageDir(path string, e Entry) error {
 			return err
 		}
 	}
-	if err := os.Chown(path, e.UID, e.GID); err != nil {
-		return err
-	}
-	if err := os.Chmod(path, fs.FileMode(e.Mode)); err != nil {
+	if err := d.around("chmod", path, func() error {
+		return errors.Join(os.Chown(path, e.UID, e.GID), os.Chmod(path, fs.FileMode(e.Mode)))
+	}); err != nil {
 		return err
 	}
 	if !e.ModTime.IsZero() {

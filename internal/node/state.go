@@ -34,19 +34,19 @@ func (s store) path(parts ...string) string {
 	return filepath.Join(append([]string{s.dir}, parts...)...)
 }
 
-// prepare makes the folders.
+// prepare makes the folders, and refuses those that others could write to.
 func (s store) prepare() error {
-	if err := s.disk.ensureDir(s.path("transactions")); err != nil {
+	if err := s.disk.ownFolder(s.dir); err != nil {
 		return err
 	}
-	return os.Chmod(s.dir, 0o700)
+	return s.disk.ownFolder(s.path("transactions"))
 }
 
 // key returns the node's own random key, making it at first use. Fingerprints
 // and hashes that leave the node are keyed with it, so that nobody can try
 // passwords against them elsewhere.
 func (s store) key() ([]byte, error) {
-	b, err := readBounded(s.path("key"), 64)
+	b, err := readOwn(s.path("key"), 64)
 	if err == nil && len(b) == 32 {
 		return b, nil
 	}
@@ -62,15 +62,18 @@ func (s store) key() ([]byte, error) {
 // and how far it came. As the journal it is the promise that everything can be
 // put back; afterwards it stays as history and for rollback.
 type Record struct {
-	ID      string           `json:"id"`
-	Run     string           `json:"run"`
-	Name    string           `json:"name"`
-	Op      protocol.Op      `json:"op"`
-	Started time.Time        `json:"started"`
-	Ended   time.Time        `json:"ended,omitzero"`
-	Phase   Phase            `json:"phase"`
-	Outcome protocol.Outcome `json:"outcome,omitempty"`
-	// Items in the order in which they are changed.
+	ID   string      `json:"id"`
+	Run  string      `json:"run"`
+	Name string      `json:"name"`
+	Op   protocol.Op `json:"op"`
+	// Operator made the run; Target is the run that a rollback undoes.
+	Operator string           `json:"operator,omitempty"`
+	Target   string           `json:"target,omitempty"`
+	Started  time.Time        `json:"started"`
+	Ended    time.Time        `json:"ended,omitzero"`
+	Phase    Phase            `json:"phase"`
+	Outcome  protocol.Outcome `json:"outcome,omitempty"`
+	// Items in the order in which they are changed; those that go come last.
 	Items []Item `json:"items"`
 	// MadeDirs are folders that had to be made for the targets, outermost first.
 	MadeDirs []string `json:"madeDirs,omitempty"`
@@ -86,13 +89,29 @@ type Record struct {
 	// which a later engine knows whether it was started anew since.
 	DaemonPID int    `json:"daemonPID,omitempty"`
 	Boot      string `json:"boot,omitempty"`
+	// Play is set when the change comes from the operator's side. What it makes of the
+	// items is known only once it is through.
+	Play *Play `json:"play,omitempty"`
 	// Probe is the host directory of the proof; never there outside of it.
 	Probe string `json:"probe,omitempty"`
 	// Before and After are the manifests on either side of the change.
 	Before plan.Manifest `json:"manifestBefore"`
 	After  plan.Manifest `json:"manifestAfter"`
+	// Restarting is written before containerd is restarted: from then on it may have
+	// read the new state, whatever a later engine sees of its process.
+	Restarting bool `json:"restarting,omitempty"`
+	// Undoes is the transaction that a rollback takes back, and EmptyDirs the folders
+	// that one had made, which go with it if nothing is in them.
+	Undoes    string   `json:"undoes,omitempty"`
+	EmptyDirs []string `json:"emptyDirs,omitempty"`
 	// Undone tells that a later rollback put this transaction back.
 	Undone bool `json:"undone,omitempty"`
+	// Result is what was told of a committed transaction, for an operator whose
+	// connection ended before it heard.
+	Result *protocol.Result `json:"result,omitempty"`
+	// Failed and Reason say why it was put back.
+	Failed protocol.Step `json:"failed,omitempty"`
+	Reason string        `json:"reason,omitempty"`
 }
 
 // Phase of a Record.
@@ -119,15 +138,32 @@ type Item struct {
 	Config bool `json:"config,omitempty"`
 }
 
+// changed are the paths that the transaction brought something new to.
+func (r *Record) changed() (paths []string) {
+	for _, i := range r.Items {
+		if i.changed() {
+			paths = append(paths, i.Target)
+		}
+	}
+	return paths
+}
+
+// removes reports whether the item's target goes. Such items come last.
+func (i Item) removes() bool { return i.After.Kind == KindAbsent }
+
 func (s store) load(path string, v any) (bool, error) {
-	b, err := readBounded(path, MaxFile)
+	b, err := readOwn(path, MaxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	if err := json.Unmarshal(b, v); err != nil {
+	err = json.Unmarshal(b, v)
+	if r, ok := v.(*Record); ok && err == nil {
+		err = r.check()
+	}
+	if err != nil {
 		return false, fmt.Errorf("%s is damaged: %w", path, err)
 	}
 	return true, nil
@@ -160,15 +196,6 @@ func (s store) writeJournal(r *Record) error { return s.save(s.path("journal.jso
 
 func (s store) dropJournal() error { return s.disk.remove(s.path("journal.json")) }
 
-// dropHalfJournal removes what a crash left of a journal that was being written
-// and never counted; see disk.replace. The caller holds the lock.
-func (s store) dropHalfJournal() error {
-	if half := s.path("journal.json.new"); exists(half) {
-		return s.disk.remove(half)
-	}
-	return nil
-}
-
 func (s store) transactionDir(id string) string { return s.path("transactions", id) }
 
 func (s store) writeRecord(r *Record) error {
@@ -193,6 +220,9 @@ func (s store) history() ([]*Record, error) {
 	for _, n := range names {
 		var r Record
 		found, err := s.load(filepath.Join(s.transactionDir(n.Name()), "record.json"), &r)
+		if found && err == nil && r.ID != n.Name() {
+			err = fmt.Errorf("the record in %s is of transaction %q", s.transactionDir(n.Name()), r.ID)
+		}
 		if err != nil {
 			damaged = append(damaged, err)
 		}
@@ -218,16 +248,52 @@ func (s store) prune(keep string) error {
 			continue
 		}
 		surplus--
-		if err := s.disk.removeTree(s.transactionDir(n.Name())); err != nil {
+		if err := s.dropTransaction(n.Name()); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// newID makes an id that sorts by time.
-func newID(now time.Time) string {
+// dropTransaction deletes a record and its backup. The record goes first, so that
+// history never names a transaction whose backup is half gone.
+func (s store) dropTransaction(id string) error {
+	dir := s.transactionDir(id)
+	if !exists(dir) {
+		return nil
+	}
+	return errors.Join(s.disk.remove(filepath.Join(dir, "record.json")), s.disk.removeTree(dir))
+}
+
+// markUndone does the rest of a rollback r: the transaction that it took back is
+// told so, and the folders which that one had made go if they are empty.
+func (s store) markUndone(r *Record) error {
+	if r.Undoes == "" {
+		return nil
+	}
+	var target Record
+	found, err := s.load(filepath.Join(s.transactionDir(r.Undoes), "record.json"), &target)
+	if err == nil && found && !target.Undone {
+		target.Undone = true
+		err = s.writeRecord(&target)
+	}
+	return errors.Join(err, removeEmpty(s.disk, r.EmptyDirs))
+}
+
+// idTime is how an id begins.
+const idTime = "20060102T150405.000Z"
+
+// newID makes an id that sorts behind all that are there: by the time, and, where
+// the clock was set back, by the newest of them. History and rollback go by it.
+func (s store) newID(now time.Time) string {
+	names, _ := os.ReadDir(s.path("transactions"))
+	for _, n := range names {
+		at, _, _ := strings.Cut(n.Name(), "-")
+		if then, err := time.Parse(idTime, at); err == nil && !now.After(then.Add(time.Millisecond)) {
+			now = then.Add(time.Millisecond)
+		}
+	}
 	var b [2]byte
 	_, _ = rand.Read(b[:])
-	return fmt.Sprintf("%s-%x", now.UTC().Format("20060102T150405.000Z"), b)
+	return fmt.Sprintf("%s-%x", now.UTC().Format(idTime), b)
 }

@@ -12,8 +12,7 @@ import (
 
 // stage writes the journal and builds every new state beside its target.
 func (t *transaction) stage(context.Context) error {
-	t.record.Phase = PhasePreparing
-	if err := t.store.writeJournal(t.record); err != nil {
+	if err := t.enter(PhasePreparing); err != nil {
 		return err
 	}
 	for _, item := range t.record.Items {
@@ -29,10 +28,13 @@ func (t *transaction) unstage(context.Context) error {
 	for _, item := range t.record.Items {
 		errs = append(errs, t.store.disk.clear(item))
 	}
-	if t.record.Phase == PhasePreparing {
-		errs = append(errs, t.store.dropJournal())
+	if err := errors.Join(errs...); err != nil {
+		return err // the journal stays, and with it the list of what is to be cleared
 	}
-	return errors.Join(errs...)
+	if t.record.Phase == PhasePreparing {
+		return t.store.dropJournal()
+	}
+	return nil
 }
 
 // checkCandidate asks the daemon's own binary about a new root configuration
@@ -65,22 +67,14 @@ func (t *transaction) check(ctx context.Context, path string) error {
 
 func (t *transaction) backUp(context.Context) error { return t.store.backUp(t.record) }
 
-// arm begins the signs of life and sets the switch that waits for their end.
-func (t *transaction) arm(ctx context.Context) error {
-	t.stopBeating = t.store.keepBeating(t.silence / 5)
-	return t.deadMan.Arm(ctx)
-}
+// arm sets the switch that waits for the end of the signs of life.
+func (t *transaction) arm(ctx context.Context) error { return t.deadMan.Arm(ctx) }
 
 func (t *transaction) disarm(ctx context.Context) error {
 	if t.deadMan == nil {
 		return nil
 	}
-	err := t.deadMan.Disarm(context.WithoutCancel(ctx))
-	if t.stopBeating != nil {
-		t.stopBeating()
-		t.stopBeating = nil
-	}
-	return err
+	return t.deadMan.Disarm(context.WithoutCancel(ctx))
 }
 
 func (t *transaction) dropBackup(context.Context) error {
@@ -91,11 +85,10 @@ func (t *transaction) dropBackup(context.Context) error {
 }
 
 // swap makes the journal active, from which moment the transaction is bound to
-// be undone or committed, and brings every target to its new state.
+// be undone or committed, and brings every target to its new state but those
+// that go: remove does that.
 func (t *transaction) swap(ctx context.Context) error {
-	t.record.Phase = PhaseActive
-	if err := t.store.writeJournal(t.record); err != nil {
-		t.record.Phase = PhasePreparing
+	if err := t.enter(PhaseActive); err != nil {
 		return err
 	}
 	for _, dir := range t.record.MadeDirs {
@@ -105,12 +98,11 @@ func (t *transaction) swap(ctx context.Context) error {
 	}
 	dropIn := false
 	for _, item := range t.record.Items {
-		now, err := TakeEntry(item.Target)
-		if err != nil {
+		if err := asBefore(item); err != nil {
 			return err
 		}
-		if !now.Same(item.Before) {
-			return fmt.Errorf("%s was changed by somebody else a moment ago", item.Target)
+		if item.removes() {
+			continue
 		}
 		if err := t.store.disk.apply(item); err != nil {
 			return err
@@ -121,6 +113,32 @@ func (t *transaction) swap(ctx context.Context) error {
 		return t.check(ctx, t.record.ConfigFile)
 	}
 	return nil
+}
+
+// remove takes away the targets that go. It comes when the new state is in force
+// and proven: until then what the old one names is there.
+func (t *transaction) remove(context.Context) error {
+	for _, item := range t.record.Items {
+		if !item.removes() {
+			continue
+		}
+		if err := asBefore(item); err != nil {
+			return err
+		}
+		if err := t.store.disk.apply(item); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// asBefore refuses to touch what is not as it was when the transaction began.
+func asBefore(item Item) error {
+	now, err := TakeEntry(item.Target)
+	if err == nil && !now.Same(item.Before) {
+		err = fmt.Errorf("%s was changed by somebody else a moment ago", item.Target)
+	}
+	return err
 }
 
 func exists(path string) bool {

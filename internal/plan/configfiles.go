@@ -12,7 +12,7 @@ import (
 // directory, no legacy tables, and credentials that cannot go into a header.
 func (b *builder) configFiles() {
 	r := b.o.Tree.Registry()
-	want := configtoml.Wanted{ConfigPath: b.o.HostsDir, DropMirrors: true, DropTLS: true}
+	want := configtoml.Wanted{ConfigPath: b.o.HostsDir, DropMirrors: true, DropTLS: true, AsKubespray: b.opt.Kubespray != nil}
 	if len(r.HostsDirs) == 1 && r.HostsDirs[0] == b.o.HostsDir {
 		want.ConfigPath = r.ConfigPath
 	}
@@ -30,7 +30,8 @@ func (b *builder) configFiles() {
 		b.problem("config-edit", false, "change the registry settings in that file by hand, then plan again", "%s", err)
 		return
 	}
-	b.remaining(changes)
+	after := b.remaining(changes)
+	b.refuseLostSettings(changes)
 	// The root file is read by containerd's own check, so it comes last.
 	slices.SortStableFunc(changes, func(x, y configtoml.FileChange) int {
 		return boolToInt(x.Path == b.o.ConfigFile) - boolToInt(y.Path == b.o.ConfigFile)
@@ -38,15 +39,17 @@ func (b *builder) configFiles() {
 	for _, c := range changes {
 		b.configChange(c, len(want.SetConfigAuth) > 0)
 	}
+	b.readable(after)
 }
 
 // remaining are problems of the configuration that the changes do not solve and
-// with which containerd would not start, or would start without CRI.
-func (b *builder) remaining(changes []configtoml.FileChange) {
+// with which containerd would not start, or would start without CRI. It returns what the
+// configuration will be; nil when there is no saying.
+func (b *builder) remaining(changes []configtoml.FileChange) *configtoml.Tree {
 	after, err := configtoml.Overlay(b.o.Tree, changes)
 	if err != nil {
 		b.problem("config-edit", false, "", "%s", err)
-		return
+		return nil
 	}
 	for _, p := range after.Problems() {
 		if p.Fatal {
@@ -55,6 +58,7 @@ func (b *builder) remaining(changes []configtoml.FileChange) {
 			b.warn(p.ID, p.Hint, "%s%s", at(p.Pos.File, p.Pos.Line, p.Pos.Column), p.Text)
 		}
 	}
+	return after
 }
 
 // configAuth decides what becomes of the credentials that config.toml has for
@@ -67,6 +71,7 @@ func (b *builder) configAuth(reg config.Registry, r configtoml.Registry, want *c
 		if !b.header[reg.Host] {
 			want.SetConfigAuth = append(want.SetConfigAuth, configtoml.HostAuth{Host: host, Username: reg.Auth.Username, Password: reg.Auth.Password})
 			b.manifest.CRIAuth = append(b.manifest.CRIAuth, host)
+			b.rememberAuth(host, reg.Auth)
 		} else if slices.ContainsFunc(r.Configs, func(c configtoml.HostConfig) bool { return c.Host == host && c.Auth != nil }) {
 			want.DropConfigAuth = append(want.DropConfigAuth, host)
 		}
@@ -93,10 +98,11 @@ func (b *builder) configChange(c configtoml.FileChange, secrets bool) {
 	if c.Before == nil {
 		change.Action, change.Mode, change.Before = Create, 0o644, ""
 	}
-	if secrets {
+	if secrets && !b.keepsMode(change.Mode) {
 		change.Mode = 0o600
 	}
 	change.Diff = configDiff(c.Path, c.Before, c.After)
+	change.Drift = b.driftOf(c.Path)
 	b.node.Changes = append(b.node.Changes, change)
 	b.configChanged = true
 }

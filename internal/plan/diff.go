@@ -21,7 +21,11 @@ func sha(b []byte) string {
 
 // keyed hashes content that may hold secrets; see Options.Key.
 func (b *builder) keyed(data []byte) string {
-	m := hmac.New(sha256.New, b.opt.Key)
+	return keyedSum(b.opt.Key, data)
+}
+
+func keyedSum(key, data []byte) string {
+	m := hmac.New(sha256.New, key)
 	m.Write(data)
 	return hex.EncodeToString(m.Sum(nil))[:16]
 }
@@ -38,6 +42,15 @@ func hostFileDiff(path string, before, after []byte, both bool) string {
 		mask = func(b []byte) []byte { return b }
 	}
 	return maskedDiff(path, before, after, mask)
+}
+
+// FileDiff shows a change of a hosts.toml or of a file of the configuration, with
+// every secret masked.
+func FileDiff(path string, before, after []byte) string {
+	if filepath.Base(path) == hoststoml.FileName {
+		return hostFileDiff(path, before, after, true)
+	}
+	return configDiff(path, before, after)
 }
 
 func configDiff(path string, before, after []byte) string {

@@ -27,7 +27,7 @@ func (b *builder) hostDirectories() {
 	for _, r := range b.d.Registries {
 		name := b.dirName(r.Host)
 		dir := filepath.Join(b.o.HostsDir, name)
-		files, err := hoststoml.Render(r, hoststoml.Options{Release: b.o.Release, Dir: dir, HeaderAuth: b.header[r.Host]})
+		files, err := b.render(r, dir)
 		if err != nil {
 			b.cannotRender(r.Host, err)
 			continue
@@ -35,10 +35,12 @@ func (b *builder) hostDirectories() {
 		all = append(all, wantedDir{name: name, files: files, reason: "registry " + r.Host})
 		b.wanted[name] = true
 	}
-	for _, w := range append(all, b.migrated()...) {
+	all = append(all, b.migrated()...)
+	for _, w := range all {
 		b.wanted[w.name] = true
 		b.compare(w)
 	}
+	b.hostRules(all)
 }
 
 // dirName is the name under which containerd finds the host's directory here:
@@ -85,6 +87,9 @@ func (b *builder) migrated() []wantedDir {
 		if b.wanted[d.Name] {
 			continue // the spec says what this registry shall be
 		}
+		if b.opt.Kubespray != nil && b.dir(d.Name) != nil {
+			continue // Kubespray wrote it beside the tables, and has it in use from now on
+		}
 		files, err := d.Render(b.o.Release)
 		if err != nil {
 			b.cannotRender(d.Name, err)
@@ -122,6 +127,9 @@ func (b *builder) migratedEarlier(now []wantedDir) {
 		if owned.Migrated && !known && !b.wanted[name] {
 			b.manifest.Files = append(b.manifest.Files, owned)
 			b.wanted[name] = true
+			if s := b.stateOf(owned.Path); s != nil && s.Drifted() {
+				b.warn("drift", "it keeps what the configuration said before Pullway; look at it, or roll the run back", "%s %s", s.Path, s.Text())
+			}
 		}
 	}
 }
@@ -130,12 +138,7 @@ func (b *builder) migratedEarlier(now []wantedDir) {
 func (b *builder) compare(w wantedDir) {
 	path := filepath.Join(b.o.HostsDir, w.name)
 	have := b.dir(w.name)
-	if have != nil && have.Kind != "dir" {
-		b.problem("not-a-directory", false, "move it away; containerd fails every pull of this registry over it", "%s is a %s, not a directory", path, have.Kind)
-		return
-	}
-	if have != nil && have.Nested {
-		b.problem("nested-directory", false, "move the folders in it away; a host directory holds files only", "%s holds folders", path)
+	if have != nil && b.odd(path, have, w) {
 		return
 	}
 	var changes []Change
@@ -146,14 +149,13 @@ func (b *builder) compare(w wantedDir) {
 			changes = append(changes, c)
 		}
 	}
-	if have == nil {
-		b.node.Changes = append(b.node.Changes, changes...)
+	if have != nil {
+		changes = append(changes, b.staleFiles(path, have, w)...)
+	}
+	if len(changes) == 0 || have != nil && !b.mayChange(path, have, w) {
 		return
 	}
-	changes = append(changes, b.staleFiles(path, have, w)...)
-	if len(changes) > 0 && !b.mayChange(path, have, w) {
-		return
-	}
+	b.refuseDrift(changes)
 	for _, c := range changes {
 		if c.Action == Delete {
 			b.late = append(b.late, c)
@@ -163,13 +165,33 @@ func (b *builder) compare(w wantedDir) {
 	}
 }
 
+// odd refuses what no flag replaces: something else stands where a host directory
+// or a file of one should, and hands have to look at it.
+func (b *builder) odd(path string, have *HostDir, w wantedDir) bool {
+	switch {
+	case have.Kind != "dir":
+		b.problem("not-a-directory", false, "move it away; containerd fails every pull of this registry over it", "%s is a %s, not a directory", path, have.Kind)
+		return true
+	case len(have.Folders) > 0:
+		b.problem("nested-directory", false, "move the folders in it away; a host directory holds files only", "%s holds folders", path)
+		return true
+	}
+	for _, f := range w.files {
+		if old := have.file(f.Name); old != nil && old.Data == nil {
+			b.problem("not-a-file", false, "move it away", "%s is %s, not a file", filepath.Join(path, f.Name), standing("other", old.Link))
+			return true
+		}
+	}
+	return false
+}
+
 // fileChange compares one wanted file with what is there.
 func (b *builder) fileChange(target string, have *HostDir, f hoststoml.Rendered, reason string) (Change, bool) {
 	c := Change{Path: target, Action: Create, Mode: f.Mode, Reason: reason, Effect: "next pull", Content: f.Data, After: b.keyed(f.Data)}
 	var before []byte
 	if have != nil {
 		if old := have.file(f.Name); old != nil {
-			if string(old.Data) == string(f.Data) && old.Mode == f.Mode {
+			if string(old.Data) == string(f.Data) && old.Mode == f.Mode && old.Owner == "" {
 				return Change{}, false
 			}
 			c.Action, c.Before, before = Update, b.keyed(old.Data), old.Data
@@ -193,35 +215,24 @@ func (b *builder) staleFiles(path string, have *HostDir, w wantedDir) (changes [
 }
 
 // mayChange reports whether an existing host directory may be changed: it is
-// ours and as we wrote it, or we were told to adopt it.
+// ours, or says nothing, or we were told to adopt it.
 func (b *builder) mayChange(path string, have *HostDir, w wantedDir) bool {
-	toml := have.file(hoststoml.FileName)
-	if b.opt.Adopt {
+	owned := slices.ContainsFunc(b.o.Manifest.Files, func(f Owned) bool { return filepath.Dir(f.Path) == path })
+	if b.opt.Adopt || owned || len(have.Files) == 0 {
 		return true
 	}
-	owned := b.o.Manifest.file(filepath.Join(path, hoststoml.FileName))
-	switch {
-	case toml == nil && len(have.Files) == 0:
-		return true // an empty directory says nothing that could be lost
-	case owned == nil:
-		hint := "look at it, then let Pullway take it over with --adopt (a backup is kept)"
-		if w.migrated {
-			b.problem("dormant-host-directory", false, hint,
-				"%s exists but is not in use, and says something else than %s does now", path, b.o.ConfigFile)
-			return false
-		}
-		b.problem("foreign-host-directory", false, hint, "%s was written by %s", path, owner(*have))
+	hint := "look at it, then let Pullway take it over with --adopt (a backup is kept)"
+	if w.migrated {
+		b.problem("dormant-host-directory", false, hint,
+			"%s exists but is not in use, and says something else than %s does now", path, b.o.ConfigFile)
 		return false
 	}
-	for _, f := range have.Files {
-		o := b.o.Manifest.file(filepath.Join(path, f.Name))
-		if o != nil && o.SHA256 != sha(f.Data) {
-			b.problem("drift", false, "keep the change by moving it into the spec, or overwrite it with --adopt (a backup is kept)",
-				"%s was changed since Pullway wrote it", filepath.Join(path, f.Name))
-			return false
-		}
+	writer := whoOwns(*have, path, beside(b.o.Hosts))
+	if writer.Again != "" {
+		hint += "; " + writer.Again
 	}
-	return true
+	b.problem("foreign-host-directory", false, hint, "%s was written by %s", path, writer)
+	return false
 }
 
 // removals deletes host directories of ours that the spec no longer has.
@@ -232,22 +243,15 @@ func (b *builder) removals() {
 		}
 		path := filepath.Join(b.o.HostsDir, d.Name)
 		var changes []Change
-		drifted := false
 		for _, f := range d.Files {
 			target := filepath.Join(path, f.Name)
-			o := b.o.Manifest.file(target)
-			if o == nil {
+			if b.o.Manifest.file(target) == nil {
 				continue
 			}
-			drifted = drifted || o.SHA256 != sha(f.Data)
 			changes = append(changes, Change{Path: target, Action: Delete, Reason: fmt.Sprintf("%s is no longer in the spec", d.Name),
 				Effect: "next pull", Before: b.keyed(f.Data), Diff: hostFileDiff(target, f.Data, nil, false)})
 		}
-		if len(changes) > 0 && drifted && !b.opt.Adopt {
-			b.problem("drift", false, "delete it yourself, or let Pullway do it with --adopt (a backup is kept)",
-				"%s is to be removed, but was changed since Pullway wrote it", path)
-			continue
-		}
+		b.refuseDrift(changes)
 		b.late = append(b.late, changes...)
 	}
 }

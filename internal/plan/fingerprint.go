@@ -16,12 +16,12 @@ func fingerprint(o Observed, d config.Desired, opt Options) string {
 	m := hmac.New(sha256.New, opt.Key)
 	enc := json.NewEncoder(m)
 	write := func(v any) { _ = enc.Encode(v) } // a hash takes every byte; the types have no failing parts
-	write([]any{o.Running, o.Release, o.Unit, o.KillMode, o.ConfigFile, o.HostsDir, o.ConfigModes, o.ConfigLinks, o.ShadowedDirs, o.Manifest})
+	write([]any{o.Running, o.Release, o.Unit, o.KillMode, o.ConfigFile, o.HostsDir, o.ConfigModes, o.ConfigLinks, o.ShadowedDirs, o.Manifest, o.Elsewhere, o.Loaded})
 	for _, f := range o.Tree.Files {
 		write([]any{f.Path, f.Data})
 	}
 	write(o.Hosts)
 	write(d.ToWire())
-	write([]any{opt.Adopt, opt.Force})
+	write([]any{opt.Overwrite, opt.Adopt, opt.Force, opt.Kubespray})
 	return hex.EncodeToString(m.Sum(nil))[:32]
 }

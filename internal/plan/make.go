@@ -10,11 +10,15 @@ import (
 
 // Options of Make.
 type Options struct {
-	// Adopt lets the plan change what others wrote, and what was changed since we
+	// Overwrite lets the plan write anew what somebody changed or removed since we
 	// wrote it.
+	Overwrite bool
+	// Adopt lets the plan change what others wrote, and does what Overwrite does.
 	Adopt bool
 	// Force drops the problems that are forceable.
 	Force bool
+	// Kubespray is set when the files shall be as Kubespray writes them.
+	Kubespray *Kubespray
 	// Key is the node's own secret for fingerprints and hashes.
 	Key []byte
 }
@@ -31,21 +35,25 @@ type Made struct {
 // Make compares what was observed with what is desired. It is pure and
 // deterministic: the same input gives the same plan, to the byte.
 func Make(o Observed, d config.Desired, opt Options) Made {
-	b := &builder{o: o, d: d, opt: opt, header: map[string]bool{}}
+	b := &builder{o: o, d: d, opt: opt, header: map[string]bool{}, states: FileStates(o, opt.Key)}
 	b.manifest.Name = d.Name
 	b.node.Facts = FactsOf(o)
 	if b.usable() {
+		b.asKubespray()
 		b.deliveries()
 		b.hostDirectories()
 		b.removals()
+		b.leftByKubespray()
 		b.foreign()
 		b.configFiles()
 		b.restart()
 		b.judge()
+		b.exposed()
 	} else {
 		b.node.Restart.Reasons = []string{"nothing is planned for this node"}
 	}
 	b.node.Fingerprint = fingerprint(o, d, opt)
+	b.rememberConfig()
 	slices.SortFunc(b.manifest.Files, func(x, y Owned) int { return strings.Compare(x.Path, y.Path) })
 	if opt.Force {
 		b.node.Problems = b.forced(b.node.Problems)
@@ -62,6 +70,8 @@ type builder struct {
 	header   map[string]bool
 	// wanted are the names of host directories of this plan.
 	wanted map[string]bool
+	// states of what the manifest names.
+	states []FileState
 	// late are changes that come after all others: what is no longer named.
 	late []Change
 	// configChanged tells that a file changes which is read only at start.

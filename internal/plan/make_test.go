@@ -52,6 +52,12 @@ func (m memory) Glob(pattern string) (all []string, err error) {
 // observe makes what a healthy node with these files is seen as.
 func observe(t testing.TB, release string, files memory) Observed {
 	t.Helper()
+	return observeOwned(t, release, files, Manifest{})
+}
+
+// observeOwned is observe for a node on which these files are ours.
+func observeOwned(t testing.TB, release string, files memory, m Manifest) Observed {
+	t.Helper()
 	rel, err := containerd.ParseRelease(release)
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +68,7 @@ func observe(t testing.TB, release string, files memory) Observed {
 	}
 	o := Observed{Hostname: "node1", Running: true, Healthy: true, Release: rel, ConfigFile: containerd.DefaultConfigFile,
 		Distribution: containerd.Distribution{Name: "plain", Editable: true}, Unit: "containerd.service", KillMode: "process",
-		Tree: tree, HostsDir: HostsDir(tree), Started: time.Unix(1000, 0),
+		Tree: tree, Manifest: m, HostsDir: HostsDir(tree, m), Started: time.Unix(1000, 0),
 		ConfigModes: map[string]uint32{}, ConfigTimes: map[string]time.Time{}}
 	for _, f := range tree.Files {
 		o.ConfigModes[f.Path], o.ConfigTimes[f.Path] = 0o644, time.Unix(500, 0)
@@ -198,8 +204,10 @@ func apply(files memory, m Made) {
 
 func again(t *testing.T, release string, files memory, before Made) Observed {
 	t.Helper()
-	o := observe(t, release, files)
-	o.Manifest = before.Manifest
+	o := observeOwned(t, release, files, before.Manifest)
+	for _, f := range before.Manifest.Config {
+		o.ConfigModes[f.Path] = f.Mode
+	}
 	for i := range o.Hosts {
 		for j := range o.Hosts[i].Files {
 			if owned := before.Manifest.file(path.Join(o.HostsDir, o.Hosts[i].Name, o.Hosts[i].Files[j].Name)); owned != nil {

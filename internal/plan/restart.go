@@ -2,7 +2,7 @@ package plan
 
 import (
 	"fmt"
-	"time"
+	"slices"
 )
 
 // restart decides whether containerd has to restart, and says why. Files below
@@ -16,13 +16,7 @@ func (b *builder) restart() {
 			}
 		}
 	}
-	for _, path := range sortedKeys(b.o.ConfigTimes) {
-		// Clock resolution of process start times is a hundredth of a second.
-		if t := b.o.ConfigTimes[path]; b.o.Running && t.After(b.o.Started.Add(time.Second)) && !b.o.Started.IsZero() {
-			r.Reasons = append(r.Reasons, fmt.Sprintf("%s was changed at %s, and containerd has run since %s without reading it",
-				path, t.UTC().Format(time.DateTime), b.o.Started.UTC().Format(time.DateTime)))
-		}
-	}
+	r.Reasons = append(r.Reasons, b.o.notLoadedReasons()...)
 	if !b.o.Running {
 		r.Reasons = append(r.Reasons, "containerd does not run")
 	} else if !b.o.Healthy {
@@ -39,10 +33,14 @@ func (b *builder) restart() {
 	}
 }
 
+// Unread reports whether a file of the configuration was changed since containerd
+// started.
+func (o *Observed) Unread() bool { return len(o.unread()) > 0 }
+
 // judge puts the deletions in their place at the end and says what forbids the
 // whole: a restart that would hurt, and directories that would fall out of use.
 func (b *builder) judge() {
-	// Deletions come before config.toml, which stays last.
+	// What is named no more goes when all else is in force and proven.
 	var files, restart []Change
 	for _, c := range b.node.Changes {
 		if c.Effect == "restart" {
@@ -51,13 +49,13 @@ func (b *builder) judge() {
 			files = append(files, c)
 		}
 	}
-	b.node.Changes = append(append(files, b.late...), restart...)
+	b.node.Changes = append(append(files, restart...), b.late...)
 	if b.node.Restart.Needed {
 		b.judgeRestart()
 	}
-	honoured := len(b.o.Tree.Registry().HostsDirs) > 1
+	read := b.o.Tree.Registry().HostsDirs
 	for _, dir := range b.o.ShadowedDirs {
-		if honoured {
+		if slices.Contains(read, dir) {
 			b.problem("second-hosts-directory", true, "move its host directories to "+b.o.HostsDir+", or go on without them by --force",
 				"%s holds host directories that are in use now and would not be any more", dir)
 		} else {

@@ -36,7 +36,8 @@ type Facts struct {
 	Release string `json:"release"`
 	// ConfigFile is the daemon's root configuration file.
 	ConfigFile string `json:"configFile"`
-	// ConfigPath is the hosts directory that containerd reads now; empty for none.
+	// ConfigPath is the hosts directory that the files name; empty for none. Unless
+	// they are not loaded, containerd reads it.
 	ConfigPath string `json:"configPath,omitempty"`
 	// ConfigPathNote says why ConfigPath is not what is written in the file.
 	ConfigPathNote string `json:"configPathNote,omitempty"`
@@ -68,6 +69,9 @@ type Change struct {
 	Effect string `json:"effect"`
 	// Diff is a unified diff with every secret masked. Empty for a change of mode only.
 	Diff string `json:"diff,omitempty"`
+	// Drift says what somebody did to the file since Pullway wrote it; empty when
+	// it is as written.
+	Drift string `json:"drift,omitempty"`
 	// Before and After are hex SHA-256 of the contents, empty for absence.
 	Before string `json:"before,omitempty"`
 	After  string `json:"after,omitempty"`
@@ -90,11 +94,26 @@ type Delivery struct {
 	Reason string `json:"reason"`
 }
 
-// Foreign is an entry under the hosts directory that somebody else wrote.
+// Foreign is what somebody else wrote and what is kept: a host directory, a file
+// in a host directory of ours, or (in a status) a file of the configuration.
 type Foreign struct {
 	Path string `json:"path"`
 	// Owner is who probably wrote it ("kubespray", "spegel", "k3s"), or "somebody else".
 	Owner string `json:"owner"`
+	// Evidence is the mark that Owner goes by; empty for somebody else.
+	Evidence string `json:"evidence,omitempty"`
+	// Effect is what it does to what is ours: "containerd reads it in place of
+	// r.example.com:5000"; empty for nothing.
+	Effect string `json:"effect,omitempty"`
+	// Directory is true for what stands in the hosts directory under a name of its own.
+	Directory bool `json:"directory,omitempty"`
+	// InUse is true for a host directory that pulls of its registry go by now.
+	InUse bool `json:"inUse,omitempty"`
+	// Shadows is true when containerd reads it in place of one of ours.
+	Shadows bool `json:"shadows,omitempty"`
+	// NotInForce says that containerd has not read it since it was changed, and
+	// since when; only for a file of the configuration.
+	NotInForce string `json:"notInForce,omitempty"`
 	// Conflict is true when it has the name of a registry of the spec.
 	Conflict bool `json:"conflict,omitempty"`
 }
@@ -105,7 +124,7 @@ type Notice struct {
 	ID   string `json:"id"`
 	Text string `json:"text"`
 	Hint string `json:"hint,omitempty"`
-	// Forceable problems are passed over with --force (or --adopt, as the hint says).
+	// Forceable problems are passed over with --force (or --overwrite or --adopt, as the hint says).
 	Forceable bool `json:"forceable,omitempty"`
 }
 

@@ -22,7 +22,7 @@ func Converse(in io.Writer, out io.Reader, req Request, on func(Event) *Control)
 	if _, err := in.Write(line); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoReply, err)
 	}
-	return Listen(in, out, on)
+	return Listen(in, out, nil, on)
 }
 
 // Encode is the line that asks an engine for req. It may hold secrets.
@@ -34,18 +34,30 @@ func Encode(req Request) ([]byte, error) {
 }
 
 // Listen is the rest of Converse, for a caller that has sent the request itself.
-func Listen(in io.Writer, out io.Reader, on func(Event) *Control) (*Reply, error) {
-	r := NewReader(out)
-	for {
+// What the engine says is within the bounds of limits.go and, with those of other
+// nodes, within budget, of which the reply keeps its part; else the error is
+// ErrLineTooLong or ErrTooMuch and the caller lets go of the engine.
+func Listen(in io.Writer, out io.Reader, budget *Budget, on func(Event) *Control) (_ *Reply, err error) {
+	r := newAnswers(out, budget)
+	defer func() {
+		if err != nil {
+			_ = r.purse.hold(0)
+		}
+	}()
+	for events := 0; ; events++ {
 		var m Message
 		err := r.Read(&m)
 		switch {
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 			return nil, ErrNoReply
-		case errors.Is(err, ErrLineTooLong):
+		case errors.Is(err, ErrLineTooLong), errors.Is(err, ErrTooMuch):
 			return nil, err
 		case err != nil:
 			return nil, fmt.Errorf("%w: %w", ErrNoReply, err)
+		case events == MaxEvents:
+			return nil, fmt.Errorf("%w: %d messages and no reply", ErrTooMuch, events)
+		case m.Event != nil && len(m.Event.Step) > maxStep:
+			return nil, fmt.Errorf("%w: a step with a name of %d bytes", ErrTooMuch, len(m.Event.Step))
 		}
 		if m.Event != nil && on != nil {
 			if c := on(*m.Event); c != nil {

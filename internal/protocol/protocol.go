@@ -1,31 +1,35 @@
 // Package protocol is what the operator's side and the node engine say to each
 // other. The operator's side writes one Request as one line of JSON to the
 // engine's standard input and keeps it open; the engine answers with Message
-// lines on standard output: any number of events, then exactly one reply, and
-// exits. After the event StepProven of an apply the engine waits for a Control line.
+// lines on standard output: any number of events, then exactly one reply. After
+// the events StepPlay and StepProven of an apply the engine waits for a Control line. The next
+// Request may follow a reply; the engine exits at the end of its input.
 //
-// Limits: a line is at most MaxLine bytes; the reader refuses a longer one.
+// Limits: a request is at most MaxLine bytes, a line of an engine MaxAnswer; see
+// limits.go for what else an engine may not do.
 package protocol
 
 import (
 	"time"
 
 	"github.com/pullway/pullway/internal/config"
+	"github.com/pullway/pullway/internal/doctor"
 	"github.com/pullway/pullway/internal/plan"
+	"github.com/pullway/pullway/internal/trace"
 )
 
 // Version of this protocol. The engine is uploaded by content hash, so both
 // ends are always of one build; the number is checked all the same.
 const Version = 1
 
-// MaxLine is the longest line either side accepts, in bytes.
+// MaxLine is the longest request that an engine takes, in bytes.
 const MaxLine = 64 << 20
 
 // Op is what the engine shall do.
 type Op string
 
-// The operations. Only OpApply, OpRollback and OpRecover change a node; OpVerify
-// puts a probe directory there and takes it away again.
+// The operations. Only OpApply, OpRollback, OpRecover and OpConfirm change a node's
+// configuration; OpPrepull its images. OpVerify puts a probe directory there and takes it away again.
 const (
 	OpPlan     Op = "plan"
 	OpApply    Op = "apply"
@@ -34,22 +38,46 @@ const (
 	OpRollback Op = "rollback"
 	OpRecover  Op = "recover"
 	OpExport   Op = "export" // the present registry configuration, for import
+	// OpSurvey is what assess asks: the plan, the present registry configuration, the
+	// images, and whether the endpoints answer from here.
+	OpSurvey Op = "survey"
+	OpDoctor Op = "doctor" // known mistakes in the node's configuration
+	// OpConfirm says over a new connection what a Control line would have said over
+	// the one that ended, to an engine that waits for it; see Request.Confirm.
+	OpConfirm Op = "confirm"
+	// OpTrace says where a pull of Request.Image goes, and asks the hosts for it.
+	OpTrace Op = "trace"
+	// OpPrepull fetches images ahead of need and pins them; see Request.Prepull.
+	OpPrepull Op = "prepull"
 )
 
-// Request is the one thing the operator's side says first. It may hold secrets.
+// Request is what the operator's side asks for. It may hold secrets.
 type Request struct {
 	Version int `json:"version"`
 	Op      Op  `json:"op"`
 	// Run is the operator's run id; it is recorded on the node.
 	Run string `json:"run,omitempty"`
-	// Desired is set for plan, apply, verify and status.
+	// Operator is user@host of whoever asks; it is recorded on the node.
+	Operator string `json:"operator,omitempty"`
+	// Desired is set for plan, apply, verify, status and survey.
 	Desired *config.Wire `json:"desired,omitempty"`
 	// Fingerprint is the plan that was reviewed (apply); another one is refused.
 	Fingerprint string `json:"fingerprint,omitempty"`
-	// Adopt lets the plan change what others wrote under the hosts directory.
+	// Overwrite lets a plan write anew what somebody changed or removed since we
+	// wrote it, and a rollback go over such changes.
+	Overwrite bool `json:"overwrite,omitempty"`
+	// Adopt lets the plan change what others wrote under the hosts directory, and
+	// does what Overwrite does.
 	Adopt bool `json:"adopt,omitempty"`
 	// Force passes over problems that are forceable.
 	Force bool `json:"force,omitempty"`
+	// Kubespray lets the plan write files as that line of Kubespray would.
+	Kubespray *plan.Kubespray `json:"kubespray,omitempty"`
+	// Play says that the change of an apply, or of its plan, is made from the
+	// operator's side, by Kubespray's playbook: the engine backs up what that may
+	// change, tells StepPlay, waits for a Control line, and then judges and proves what
+	// it finds, or puts it back. Kubespray says where its files are.
+	Play bool `json:"play,omitempty"`
 	// NoProof applies without a proving pull (when no verify image is given).
 	NoProof bool `json:"noProof,omitempty"`
 	// ConfirmWithin is how long the engine waits for ControlConfirm after it has
@@ -57,12 +85,31 @@ type Request struct {
 	ConfirmWithin time.Duration `json:"confirmWithin,omitempty"`
 	// Target of a rollback: the run whose changes on this node are undone.
 	Target string `json:"target,omitempty"`
+	// Logins of OpSurvey are the registries that may be asked with the credential:
+	// those where it is known to be good. A wrong one that all nodes send locks its
+	// user out.
+	Logins []string `json:"logins,omitempty"`
+	// Images of OpSurvey are asked for at the endpoints that they would come from.
+	Images []string `json:"images,omitempty"`
+	// Image of OpTrace is a reference as in a pod.
+	Image string `json:"image,omitempty"`
+	// Confirm of OpConfirm: true keeps the change of Run that is under way on the
+	// node, once it is proven; false takes it back. The reply comes when that engine
+	// has ended; when none was at work its Result is what the run has committed there,
+	// or unchanged.
+	Confirm bool `json:"confirm,omitempty"`
+	// Prepull is set for OpPrepull.
+	Prepull *Prepull `json:"prepull,omitempty"`
 }
 
 // Control is a further line to the engine of an apply.
 type Control struct {
 	// Confirm commits (true) or asks to undo (false).
 	Confirm bool `json:"confirm"`
+	// Reason says in one line why what was done at StepPlay failed, and Hint what to
+	// do about it. It is empty when somebody just takes the change back.
+	Reason string `json:"reason,omitempty"`
+	Hint   string `json:"hint,omitempty"`
 }
 
 // Message is one line from the engine: either an event or the reply.
@@ -83,14 +130,20 @@ const (
 	StepCheck    Step = "check"
 	StepBackup   Step = "backup"
 	StepArm      Step = "arm"
+	StepProbe    Step = "probe" // pulls through the new endpoints while the old ones are in force
+	StepPlay     Step = "play"  // waits for Control while the operator's side changes the node
 	StepSwap     Step = "swap"
 	StepRestart  Step = "restart"
 	StepHealth   Step = "health"
 	StepProve    Step = "prove"
 	StepProven   Step = "proven" // waits for Control
+	StepRemove   Step = "remove" // takes away what is named no more
 	StepCommit   Step = "commit"
 	StepUndo     Step = "undo"
 	StepRestored Step = "restored"
+	// StepPull tells how many bytes of a prepull have come, StepPulled that an image has.
+	StepPull   Step = "pull"
+	StepPulled Step = "pulled"
 )
 
 // Event tells that a step began.
@@ -120,7 +173,7 @@ const (
 	OutcomeBroken Outcome = "broken"
 )
 
-// Reply ends the conversation. Exactly the field of the operation is set, or
+// Reply ends the conversation about one Request. Exactly the field of the operation is set, or
 // only Error. An apply that fails sets both Result and Error.
 type Reply struct {
 	Plan   *plan.Node `json:"plan,omitempty"`
@@ -128,7 +181,12 @@ type Reply struct {
 	Proofs []Proof    `json:"proofs,omitempty"`
 	Status *Status    `json:"status,omitempty"`
 	Export *Export    `json:"export,omitempty"`
-	Error  *Error     `json:"error,omitempty"`
+	Ahead  *Fetched   `json:"ahead,omitempty"`
+	Survey *Survey    `json:"survey,omitempty"`
+	Doctor *Doctor    `json:"doctor,omitempty"`
+	// Trace is of OpTrace.
+	Trace *trace.Trace `json:"trace,omitempty"`
+	Error *Error       `json:"error,omitempty"`
 }
 
 // Result of apply, rollback and recover.
@@ -138,10 +196,16 @@ type Result struct {
 	Transaction string `json:"transaction,omitempty"`
 	// Changed are the paths that were changed.
 	Changed []string `json:"changed,omitempty"`
-	// Restarted tells that containerd was restarted, and RestartGap how long CRI
-	// did not answer.
-	Restarted  bool          `json:"restarted"`
+	// Restarted tells that containerd was restarted.
+	Restarted bool `json:"restarted"`
+	// Restarts is how often: putting back takes another one.
+	Restarts int `json:"restarts,omitempty"`
+	// RestartGap is how long CRI did not answer at the most: the longest time from
+	// a good answer to the next one, asked every 10 ms.
 	RestartGap time.Duration `json:"restartGap,omitempty"`
+	// Kept counts the containers that ran before the last restart and were seen to
+	// run on after it: the same container, the same first process.
+	Kept int `json:"kept,omitempty"`
 	// Proofs of the pulls that were made.
 	Proofs []Proof `json:"proofs,omitempty"`
 	// Steps with the time each took.
@@ -161,7 +225,8 @@ type StepTime struct {
 // Proof is one image that was pulled through the configured endpoints only.
 type Proof struct {
 	Image string `json:"image"`
-	// Endpoints that could have served it; no other host could.
+	// Endpoints that could have served it; no other host could. None when containerd
+	// reads no hosts directory, as before Kubespray 2.23: then it is not shown who did.
 	Endpoints []string `json:"endpoints"`
 	// OK tells that the pull worked; Error is the reason when it did not.
 	OK    bool   `json:"ok"`
@@ -186,33 +251,64 @@ type Status struct {
 	Health  string `json:"health,omitempty"`
 	// Applied is the last committed transaction; nil when Pullway never changed the node.
 	Applied *Transaction `json:"applied,omitempty"`
-	// History of transactions, newest first.
+	// History of transactions, newest first. Those that the node put back are among
+	// them; only the last 20 of each kind are kept.
 	History []Transaction `json:"history,omitempty"`
-	// Files of ours and their state.
-	Files []FileState `json:"files,omitempty"`
-	// Busy says who is at work on the node right now.
-	Busy string `json:"busy,omitempty"`
+	// Files of ours, and of the configuration that we changed, and their state.
+	Files []plan.FileState `json:"files,omitempty"`
+	// Kept is what others wrote beside our files, and files of the configuration
+	// that are not ours.
+	Kept []plan.Foreign `json:"kept,omitempty"`
+	// NotLoaded tells that containerd does not run on its configuration files, or
+	// may not; nil when nothing speaks against it.
+	NotLoaded *plan.NotLoaded `json:"notLoaded,omitempty"`
+	// Busy says in one line who is at work on the node right now; UnderWay says it
+	// for programs.
+	Busy     string    `json:"busy,omitempty"`
+	UnderWay *UnderWay `json:"underWay,omitempty"`
 	// Interrupted is a transaction that a crash left; recover settles it.
 	Interrupted *Transaction `json:"interrupted,omitempty"`
+	// Pins are the images that a prepull keeps on the node until the change is done.
+	Pins *Pins `json:"pins,omitempty"`
+}
+
+// UnderWay is what an engine is doing on the node right now.
+type UnderWay struct {
+	Run string `json:"run"`
+	Op  Op     `json:"op"`
+	// Operator is user@host; empty when nobody told.
+	Operator string    `json:"operator,omitempty"`
+	Since    time.Time `json:"since"`
 }
 
 // Transaction is the node's record of one change.
 type Transaction struct {
-	ID      string    `json:"id"`
-	Run     string    `json:"run"`
-	Name    string    `json:"name"`
-	At      time.Time `json:"at"`
-	Outcome Outcome   `json:"outcome"`
-	Changed []string  `json:"changed,omitempty"`
+	ID   string `json:"id"`
+	Run  string `json:"run"`
+	Name string `json:"name"`
+	// Op is apply or rollback; Target is the run that a rollback undoes.
+	Op     Op     `json:"op,omitempty"`
+	Target string `json:"target,omitempty"`
+	// Operator is user@host of whoever made the run.
+	Operator string `json:"operator,omitempty"`
+	// At is when it began, Ended when the node was whole again.
+	At    time.Time `json:"at"`
+	Ended time.Time `json:"ended,omitzero"`
+	// Outcome is restored when the node put itself back; Reason then says why, and
+	// Failed which step failed: none when the operator's side or the engine was gone.
+	Outcome Outcome  `json:"outcome"`
+	Failed  Step     `json:"failed,omitempty"`
+	Reason  string   `json:"reason,omitempty"`
+	Changed []string `json:"changed,omitempty"`
 	// Undone is true once a rollback has put it back.
 	Undone bool `json:"undone,omitempty"`
 }
 
-// FileState is one file of ours as it is now.
-type FileState struct {
-	Path string `json:"path"`
-	// State is "as-written", "changed" or "gone".
-	State string `json:"state"`
+// Doctor is what was found on a node.
+type Doctor struct {
+	doctor.Report
+	// Health says what is wrong with CRI; empty when it is well.
+	Health string `json:"health,omitempty"`
 }
 
 // Export is a node's present registry configuration, secrets left out.
@@ -246,6 +342,40 @@ type ExportEndpoint struct {
 	// HasClientKey and HeaderNames tell what was left out.
 	HasClientKey bool     `json:"hasClientKey,omitempty"`
 	HeaderNames  []string `json:"headerNames,omitempty"`
+}
+
+// Survey is what assess wants to know of a node.
+type Survey struct {
+	Plan   plan.Node `json:"plan"`
+	Export Export    `json:"export"`
+	// Images are the names in containerd's store for Kubernetes, sorted; none with
+	// ImagesError when they could not be listed.
+	Images      []string `json:"images,omitempty"`
+	ImagesError string   `json:"imagesError,omitempty"`
+	// Endpoints of the specification, in its order, asked from the node.
+	Endpoints []Asked `json:"endpoints,omitempty"`
+}
+
+// Asked is what an endpoint told a node.
+type Asked struct {
+	// Registry is its host as in the specification.
+	Registry string `json:"registry"`
+	URL      string `json:"url"`
+	// Fault is one word, such as unreachable; empty when it answers as a registry and
+	// takes the credential, where there is one to try.
+	Fault string `json:"fault,omitempty"`
+	Error string `json:"error,omitempty"`
+	Hint  string `json:"hint,omitempty"`
+	// Images are those of Request.Images that it was asked for.
+	Images []AskedImage `json:"images,omitempty"`
+}
+
+// AskedImage is what an endpoint told a node of one image. Fault and Error are empty
+// for one that it gives.
+type AskedImage struct {
+	Image string `json:"image"`
+	Fault string `json:"fault,omitempty"`
+	Error string `json:"error,omitempty"`
 }
 
 // ErrorKind says who can do something about an error.

@@ -8,8 +8,12 @@ import (
 	"github.com/pullway/pullway/internal/config"
 )
 
-// acceptsTimeout is short: other questions wait behind this one.
-const acceptsTimeout = 3 * time.Second
+// acceptsTimeout is short: other questions wait behind this one, and
+// acceptsWithin is for all endpoints together.
+const (
+	acceptsTimeout = 3 * time.Second
+	acceptsWithin  = 10 * time.Second
+)
 
 // Accepts asks the endpoints of r in order how they take r's credential and
 // returns the first answer. It is AcceptsUnknown when there is no credential,
@@ -20,6 +24,8 @@ func Accepts(ctx context.Context, r config.Registry, verifyImages []string) conf
 	if r.Auth == nil {
 		return config.AcceptsUnknown
 	}
+	ctx, cancel := context.WithTimeout(ctx, acceptsWithin)
+	defer cancel()
 	images := imagesOf(r, verifyImages)
 	for _, ep := range r.Endpoints {
 		answer, err := Ask(ctx, ep, r.Auth, images, Options{Timeout: acceptsTimeout})

@@ -24,6 +24,9 @@ const (
 	maxRedirects   = 3
 	maxBody        = 4 << 20
 	maxHead        = 64 << 10
+	// maxTimeouts bounds all requests of one Ask together, in time-outs: a server
+	// that answers each just in time would hold it up without end.
+	maxTimeouts = 6
 )
 
 // manifestTypes are what containerd asks for.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/pullway/pullway/internal/config"
@@ -27,11 +28,7 @@ func (a *asker) greet(ctx context.Context) error {
 		return e
 	}
 	if r.left != nil && !a.basic.IsZero() {
-		kind, hint := Other, "write that address as the endpoint's url, if it is the registry"
-		if r.left.Scheme == "https" && a.root.Scheme == "http" && strings.EqualFold(r.left.Hostname(), a.root.Hostname()) {
-			kind, hint = HTTPOnHTTPS, hintHTTPS
-		}
-		return a.fail(kind, hint, "redirects to %s://%s, which gets no password from here", r.left.Scheme, r.left.Host)
+		return a.elsewhere(r.left)
 	}
 	a.bearer(r)
 	switch {
@@ -50,6 +47,16 @@ func (a *asker) greet(ctx context.Context) error {
 		return a.unexpected(r, "the server")
 	}
 	return nil
+}
+
+// elsewhere is the error of an endpoint that redirects to another server, which
+// gets no password, so that its answer proves nothing of it.
+func (a *asker) elsewhere(to *url.URL) *Error {
+	kind, hint := Other, "write that address as the endpoint's url, if it is the registry"
+	if to.Scheme == "https" && a.root.Scheme == "http" && strings.EqualFold(to.Hostname(), a.root.Hostname()) {
+		kind, hint = HTTPOnHTTPS, hintHTTPS
+	}
+	return a.fail(kind, hint, "redirects to %s://%s, which gets no password from here", to.Scheme, to.Host)
 }
 
 func apiVersion(r *reply) bool {
@@ -72,6 +79,9 @@ func (a *asker) check(ctx context.Context, images bool) error {
 	r, err := a.ask(ctx, http.MethodGet, a.ping, a.basic)
 	if err != nil {
 		return err
+	}
+	if r.left != nil {
+		return a.elsewhere(r.left)
 	}
 	_, offersBearer := find(r.challenges, "bearer")
 	_, offersBasic := find(r.challenges, "basic")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/pullway/pullway/internal/config"
 	"github.com/pullway/pullway/internal/secret"
@@ -14,6 +15,9 @@ import (
 // pull; a registry that has no HEAD is asked by GET.
 func (a *asker) manifest(ctx context.Context, i Image, authorization secret.Value) (*reply, error) {
 	at := &url.URL{Scheme: a.root.Scheme, Host: a.root.Host, Path: a.root.Path + "/" + i.Path + "/manifests/" + i.Reference}
+	if a.namespace != "" {
+		at.RawQuery = url.Values{"ns": {a.namespace}}.Encode()
+	}
 	r, err := a.ask(ctx, http.MethodHead, at, authorization)
 	if err != nil || r.status != http.StatusMethodNotAllowed {
 		return r, err
@@ -115,6 +119,10 @@ func (a *asker) verdict(r *reply, i Image) error {
 	case http.StatusOK:
 		if r.html() {
 			return a.fail(NotARegistry, hintURL, "answers a web page where the manifest of %q should be", name)
+		}
+		// containerd checks what it is given; a server that says so itself is told of now.
+		if d := r.header.Get("Docker-Content-Digest"); strings.Contains(name, "@") && d != "" && d != i.Reference {
+			return a.fail(NotARegistry, "look at that registry and at what stands in front of it", "answers %q with another image: %s", name, d)
 		}
 		return nil
 	case http.StatusNotFound:

@@ -26,7 +26,7 @@ import (
 type Options struct {
 	// Proxy makes it use HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
 	Proxy bool
-	// Timeout of each request; 0 means 10 seconds.
+	// Timeout of each request; 0 means 10 seconds. All together take at most six times that.
 	Timeout time.Duration
 }
 
@@ -80,6 +80,8 @@ func Ask(ctx context.Context, ep config.Endpoint, auth *config.Auth, images []Im
 		return a.answer, err
 	}
 	defer a.transport.CloseIdleConnections()
+	ctx, cancel := context.WithTimeout(ctx, maxTimeouts*a.timeout)
+	defer cancel()
 	err = a.all(ctx, images)
 	a.warn(images)
 	return a.answer, err
@@ -88,6 +90,7 @@ func Ask(ctx context.Context, ep config.Endpoint, auth *config.Auth, images []Im
 type asker struct {
 	answer    Answer
 	root      *url.URL // images are below it
+	namespace string   // the ns parameter of requests for images; empty for none
 	ping      *url.URL
 	headers   []config.Header
 	transport *http.Transport

@@ -33,9 +33,13 @@ func sameHost(a, b *url.URL) bool {
 	return sameServer(a, b) || strings.EqualFold(a.Hostname(), b.Hostname()) && usual(a) && usual(b)
 }
 
-// realmURL reads the address of a token service.
+// realmURL reads the address of a token service. Its host is ASCII: one that only
+// looks like the registry's must not be shown, nor get a password.
 func realmURL(s string) (*url.URL, bool) {
 	u, err := url.Parse(s)
+	if err == nil && strings.ContainsFunc(u.Host, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return nil, false
+	}
 	if err != nil || len(s) > 2048 || u.Hostname() == "" || u.User != nil || (u.Scheme != "http" && u.Scheme != "https") {
 		return nil, false
 	}

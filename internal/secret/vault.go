@@ -71,7 +71,11 @@ func variable(text, file, key string) (*yaml.Node, error) {
 	return nil, &Error{Text: fmt.Sprintf("vault file %q has no variable %q", file, key)}
 }
 
-type vault struct{ program, file, passwordFile string }
+type vault struct {
+	program, file, passwordFile string
+	// encrypts tells that file is the name of a variable to be encrypted.
+	encrypts bool
+}
 
 func (v vault) ask(ctx context.Context, stdin string, args ...string) (string, error) {
 	if v.passwordFile != "" {
@@ -95,6 +99,9 @@ func (v vault) ask(ctx context.Context, stdin string, args ...string) (string, e
 // to its own question, so a missing password shows in three ways.
 func (v vault) explain(stderr string, err error) error {
 	e := &Error{Err: err}
+	if v.encrypts {
+		defer func() { e.Text = strings.Replace(e.Text, "vault file", "variable", 1) }()
+	}
 	says := func(part string) bool { return strings.Contains(stderr, part) }
 	switch {
 	case v.passwordFile == "" && (says("Vault password") || says("EOFError") || says("no vault secrets found")):
@@ -110,6 +117,9 @@ func (v vault) explain(stderr string, err error) error {
 		e.Hint = "chmod 600 it when it is not a script"
 	case says("no vault secrets were found that could decrypt"):
 		e.Text = fmt.Sprintf("vault file %q: wrong vault password", v.file)
+	case v.encrypts:
+		e.Text = fmt.Sprintf("variable %q: ansible-vault could not encrypt it (%v)", v.file, err)
+		e.Hint = "run ansible-vault encrypt_string by hand to see why"
 	default:
 		e.Text = fmt.Sprintf("vault file %q: ansible-vault could not decrypt it (%v)", v.file, err)
 		e.Hint = "run ansible-vault view on it by hand to see why"

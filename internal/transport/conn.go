@@ -30,6 +30,8 @@ type conn struct {
 	// root is true when the login user is known to be root, so that no sudo will
 	// ask for anything.
 	root bool
+	// uploads holds a place for each upload under way; nil for no bound.
+	uploads chan struct{}
 	// patience bounds how long a node takes to run a script.
 	patience time.Duration
 
@@ -140,7 +142,10 @@ func (c *conn) launch(ctx context.Context, mark string, argv []string) (*process
 	if c.gated() {
 		prompt = "pullway-sudo-" + rand.Text() + ":"
 	}
-	cmd, err := c.runner.run(ctx, becomeArgv(mark, prompt, argv))
+	if !c.root {
+		argv = becomeArgv(mark, prompt, argv)
+	}
+	cmd, err := c.runner.run(ctx, argv)
 	if err != nil {
 		return nil, err
 	}

@@ -70,6 +70,7 @@ type Dialer struct {
 
 	mu      sync.Mutex
 	configs map[string]*sshConfig
+	uploads chan struct{} // of all connections; see uploadsAtOnce
 
 	// For tests.
 	dial         func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -90,8 +91,9 @@ func (d *Dialer) Connect(ctx context.Context, t Target) (Conn, error) {
 	}
 	c := &conn{
 		node: t.Name, engines: d.Engines, password: t.BecomePassword, patience: d.patience,
-		layout: layout{dir: d.Options.EngineDir, anyUser: d.anyUser},
-		procs:  map[*process]struct{}{},
+		layout:  layout{dir: d.Options.EngineDir, anyUser: d.anyUser},
+		procs:   map[*process]struct{}{},
+		uploads: d.places(),
 	}
 	if c.engines == nil {
 		c.engines = engine.NewSet()
@@ -178,6 +180,16 @@ func (d *Dialer) config(named string) (*sshConfig, error) {
 	}
 	d.configs[named] = c
 	return c, nil
+}
+
+// places are the uploads of all connections of d.
+func (d *Dialer) places() chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.uploads == nil {
+		d.uploads = make(chan struct{}, uploadsAtOnce)
+	}
+	return d.uploads
 }
 
 func (d *Dialer) dialTCP(ctx context.Context, network, addr string) (net.Conn, error) {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -23,6 +24,7 @@ func (l *localRunner) run(_ context.Context, argv []string) (command, error) {
 	// not the engine, which has to put the node in order first.
 	cmd.SysProcAttr = ownSession()
 	cmd.Dir = "/"
+	cmd.Env = localEnv(os.Environ())
 	c := &localCommand{cmd: cmd, running: &l.running}
 	var err error
 	if c.stdin, err = cmd.StdinPipe(); err == nil {
@@ -38,6 +40,15 @@ func (l *localRunner) run(_ context.Context, argv []string) (command, error) {
 	}
 	l.running.Add(1)
 	return c, nil
+}
+
+// localEnv is what a login would give the command: what else stands in our own
+// environment, passwords among it, is not the engine's.
+func localEnv(environ []string) []string {
+	return slices.DeleteFunc(slices.Clone(environ), func(v string) bool {
+		name, _, _ := strings.Cut(v, "=")
+		return !slices.Contains([]string{"PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM"}, name)
+	})
 }
 
 // close waits a little for commands that still tidy up, and then leaves them to

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -54,5 +55,29 @@ func TestLocalRunIsLeftToTidyUp(t *testing.T) {
 	wantError(t, p.Wait(), KindClosed)
 	if b, err := os.ReadFile(note); err != nil || string(b) != "yes\n" {
 		t.Errorf("the engine did not come to its end when it was let go of: %q, %v", b, err)
+	}
+}
+
+// Passwords come by the environment; the engine of this machine has its own way
+// of getting them, and its environment is there to read in /proc.
+func TestLocalEngineGetsNoPasswords(t *testing.T) {
+	t.Setenv("HARBOR_PASSWORD", goodPassword)
+	t.Setenv("GODEBUG", "http2debug=2")
+	t.Setenv("SSL_CERT_FILE", "/tmp/x")
+	l := &localRunner{}
+	c, err := l.run(t.Context(), []string{"/bin/sh", "-c", "env; ulimit -c >/dev/null"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := io.ReadAll(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, c.Errors())
+	if _, err := c.Wait(); err != nil {
+		t.Error(err)
+	}
+	if text := string(out); strings.Contains(text, goodPassword) || strings.Contains(text, "GODEBUG") || strings.Contains(text, "SSL_CERT") || !strings.Contains(text, "PATH=") {
+		t.Errorf("the engine's environment: %s", out)
 	}
 }

@@ -213,5 +213,8 @@ func (p *process) Wait() error {
 	return p.err
 }
 
+// Done implements Process.
+func (p *process) Done() <-chan struct{} { return p.done }
+
 // Kill implements Process.
 func (p *process) Kill() { p.letGo(nil) }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -264,8 +265,6 @@ func TestHostileNodes(t *testing.T) {
 }
 
 // markIn finds the mark in a command line: the first word that looks like one.
-func markIn(line string) string {
-	_, rest, _ := strings.Cut(line, " pullway-")
-	mark, _, _ := strings.Cut(rest, " ")
-	return "pullway-" + mark
-}
+func markIn(line string) string { return markRE.FindString(line) }
+
+var markRE = regexp.MustCompile(`\bpullway-[A-Z2-7]{26}\b`)

@@ -61,6 +61,8 @@ type Process interface {
 	// Wait returns when the engine is gone: nil for exit status 0, else an *Error.
 	// Read Stdout first.
 	Wait() error
+	// Done is closed when Wait would return at once.
+	Done() <-chan struct{}
 	// Kill lets go of the engine: its streams close on both sides, at once on this
 	// one. No signal is sent: an engine that loses its streams puts the node back
 	// in order by itself, and must be left to do so.

@@ -15,8 +15,21 @@ import (
 // its disk.
 const storePatience = 3 * time.Minute
 
-// upload stores e on the node. When it fails, nothing of it stays there.
+// uploadsAtOnce bounds how many nodes an engine is sent to at a time: more fill
+// memory and are no faster together.
+const uploadsAtOnce = 16
+
+// upload stores e on the node, when its turn has come. When it fails, nothing of it
+// stays there.
 func (c *conn) upload(ctx context.Context, e engine.Engine) error {
+	if c.uploads != nil {
+		select {
+		case c.uploads <- struct{}{}:
+			defer func() { <-c.uploads }()
+		case <-ctx.Done():
+			return fault(KindClosed, "", context.Cause(ctx), "stopped: %v", context.Cause(ctx))
+		}
+	}
 	began := time.Now()
 	mark := "pullway-" + rand.Text()
 	p, err := c.launch(ctx, mark, uploadArgv(c.layout, mark, e))
@@ -57,7 +70,7 @@ func send(w io.WriteCloser, e engine.Engine) error {
 		return err
 	}
 	defer func() { _ = rc.Close() }()
-	if _, err := io.CopyBuffer(struct{ io.Writer }{w}, rc, make([]byte, 256<<10)); err != nil {
+	if _, err := io.Copy(w, rc); err != nil {
 		return err
 	}
 	return w.Close()

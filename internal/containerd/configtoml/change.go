@@ -23,6 +23,9 @@ type Wanted struct {
 	DropConfigAuth []string
 	// SetConfigAuth are the credentials that registry.configs shall have.
 	SetConfigAuth []HostAuth
+	// AsKubespray writes the registry part of a file of Kubespray's the way its
+	// template does.
+	AsKubespray bool
 }
 
 // HostAuth is a credential for a host[:port] as it is contacted.
@@ -58,6 +61,9 @@ func Change(t *Tree, want Wanted) ([]FileChange, error) {
 	own := *t
 	own.Files = slices.Clone(t.Files)
 	e := &editor{t: &own, before: t, want: want, reasons: map[string][]string{}}
+	if want.AsKubespray {
+		e.writeAsKubespray()
+	}
 	for i := range t.Files {
 		e.dropFrom(i)
 	}
@@ -133,7 +139,7 @@ func (e *editor) dropFrom(i int) {
 		}
 		for _, key := range sortedKeys(lookup(reg, []string{"auths"})) {
 			for _, host := range e.want.DropAuths {
-				if sameHost(key, host) {
+				if SameHost(key, host) {
 					e.drop(i, "registry.auths of "+host+" is delivered otherwise", func(p []string) bool { return under(p, table, "auths", key) })
 				}
 			}
@@ -184,8 +190,8 @@ func under(p, table []string, below ...string) bool {
 	return hasPrefix(p, table) && hasPrefix(p[len(table):], below)
 }
 
-// sameHost compares a registry.auths key, which may be a URL, with a host.
-func sameHost(key, host string) bool {
+// SameHost compares a registry.auths key, which may be a URL, with a host.
+func SameHost(key, host string) bool {
 	if _, rest, found := strings.Cut(key, "://"); found {
 		key = rest
 	}
@@ -218,7 +224,7 @@ func (e *editor) setAuth(a HostAuth) {
 	for i := range e.t.Files {
 		for _, table := range e.t.tables(&e.t.Files[i]) {
 			for _, key := range sortedKeys(lookup(e.t.Files[i].values, append(slices.Clone(table), "auths"))) {
-				if sameHost(key, a.Host) {
+				if SameHost(key, a.Host) {
 					e.drop(i, reason, func(p []string) bool { return under(p, table, "auths", key) })
 				}
 			}
@@ -226,8 +232,7 @@ func (e *editor) setAuth(a HostAuth) {
 	}
 	e.t.settle()
 	for _, c := range r.Configs {
-		if c.Host == a.Host && c.Auth != nil && c.Auth.Username == a.Username && c.Auth.Password == a.Password &&
-			c.Auth.Auth.IsZero() && c.Auth.IdentityToken.IsZero() {
+		if c.Host == a.Host && c.Auth.says(a) {
 			return
 		}
 	}

@@ -68,6 +68,31 @@ type Pos struct {
 // defaults. TOML that does not parse is no error here but a Problem; the error
 // is for what cannot be read.
 func Load(src Source, root string, rel containerd.Release) (*Tree, error) {
+	return NewReader(src).Load(root, rel)
+}
+
+// Reader loads one configuration by the rules of several releases, and takes each
+// file apart once. The trees share what is in the files.
+type Reader struct {
+	src    Source
+	parsed map[string]File
+}
+
+// NewReader makes a Reader of files that do not change meanwhile.
+func NewReader(src Source) *Reader { return &Reader{src: src, parsed: map[string]File{}} }
+
+func (r *Reader) file(p string, data []byte) File {
+	f, known := r.parsed[p]
+	if !known {
+		f = parseFile(p, data)
+		r.parsed[p] = f
+	}
+	return f
+}
+
+// Load is the function Load.
+func (r *Reader) Load(root string, rel containerd.Release) (*Tree, error) {
+	src := r.src
 	t := &Tree{Root: path.Clean(root), Release: rel}
 	l := loader{src: src, tree: t, queued: map[string]bool{t.Root: true}, globs: map[string]bool{}}
 	queue := []string{t.Root}
@@ -87,8 +112,7 @@ func Load(src Source, root string, rel containerd.Release) (*Tree, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read configuration: %w", err)
 		}
-		f := parseFile(p, data)
-		t.Files = append(t.Files, f)
+		t.Files = append(t.Files, r.file(p, data))
 		imports, err := l.imports(&t.Files[len(t.Files)-1])
 		if err != nil {
 			return nil, err

@@ -1,6 +1,7 @@
 package configtoml
 
 import (
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"slices"
@@ -103,6 +104,22 @@ func hostConfig(m map[string]any, host string, at places) HostConfig {
 		c.Auth = authOf(auth)
 	}
 	return c
+}
+
+// says reports whether containerd makes this credential of the table: a user name
+// comes first, then an identity token, then the base64 text (ParseAuth in
+// pkg/cri/server/image_pull.go, 1.7).
+func (a *Auth) says(want HostAuth) bool {
+	switch {
+	case a == nil:
+		return false
+	case a.Username != "":
+		return a.Username == want.Username && a.Password.Equal(want.Password) && a.Auth.IsZero() && a.IdentityToken.IsZero()
+	case !a.IdentityToken.IsZero():
+		return false
+	}
+	pair, err := base64.StdEncoding.DecodeString(a.Auth.Reveal())
+	return err == nil && string(pair) == want.Username+":"+want.Password.Reveal()
 }
 
 func authOf(m map[string]any) *Auth {

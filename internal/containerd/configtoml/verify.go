@@ -76,7 +76,7 @@ func verify(t *Tree, want Wanted, changes []FileChange) error {
 	}
 	for _, a := range want.SetConfigAuth {
 		if !slices.ContainsFunc(r.Configs, func(c HostConfig) bool {
-			return c.Host == a.Host && c.Auth != nil && c.Auth.Username == a.Username && c.Auth.Password == a.Password
+			return c.Host == a.Host && c.Auth.says(a)
 		}) {
 			return fmt.Errorf("%s cannot be edited safely: the credential for %q would not take effect", t.Root, a.Host)
 		}
@@ -123,8 +123,8 @@ func rest(m map[string]any, want Wanted) map[string]any {
 		}
 		auths := lookup(reg, []string{"auths"})
 		for key := range auths {
-			if slices.ContainsFunc(want.DropAuths, func(h string) bool { return sameHost(key, h) }) ||
-				slices.ContainsFunc(want.SetConfigAuth, func(a HostAuth) bool { return sameHost(key, a.Host) }) {
+			if slices.ContainsFunc(want.DropAuths, func(h string) bool { return SameHost(key, h) }) ||
+				slices.ContainsFunc(want.SetConfigAuth, func(a HostAuth) bool { return SameHost(key, a.Host) }) {
 				delete(auths, key)
 			}
 		}

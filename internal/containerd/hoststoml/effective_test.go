@@ -2,8 +2,7 @@ package hoststoml
 
 import (
 	"fmt"
-	"net/url"
-	"slices"
+	"strings"
 	"testing"
 
 	"github.com/pullway/pullway/internal/containerd"
@@ -15,46 +14,18 @@ import (
 // is "discarded" when the release throws the file away, and the only one is
 // "crash" when it stops on it.
 func effective(doc *Document, problems []Problem, host string, rel containerd.Release) string {
-	all := "pull,resolve,push"
-	if rel.HasReferrers() {
-		all += ",referrers"
+	entries, discarded, crashes := Entries(doc, problems, host, rel)
+	out := ""
+	switch {
+	case crashes:
+		return "crash\n"
+	case discarded:
+		out = "discarded\n"
 	}
-	upstream := Host{URL: upstreamURL(host)}
-	entries, out, discarded := append(slices.Clone(doc.Hosts), doc.Root), "", false
-	for _, p := range problems {
-		switch {
-		case p.ID == "HST027":
-			return "crash\n"
-		case p.Discards:
-			entries, out, discarded = []Host{upstream}, "discarded\n", true
-		}
-	}
-	for i, h := range entries {
-		if !discarded && i == len(entries)-1 {
-			h.URL = doc.Server
-		}
-		t, _ := targetOf(h.URL, h.OverridePath)
-		switch {
-		case h.URL == "" && i < len(entries)-1:
-			t = target{}
-		case t.host == "" && i == len(entries)-1:
-			t, _ = targetOf(upstream.URL, false)
-			h.Capabilities = nil
-		}
-		caps := all
-		if len(h.Capabilities) > 0 {
-			caps = ""
-			for _, c := range []string{"pull", "resolve", "push", "referrers"} {
-				if slices.Contains(h.Capabilities, c) {
-					caps += "," + c
-				}
-			}
-			caps = caps[1:]
-		}
-		line := ""
-		u := url.URL{Host: t.host}
-		if t.scheme == "http" && h.hasTLS() && u.Port() != "80" && rel.AtLeast(1, 7, 24) {
-			t.scheme, line = "https", " https-first"
+	for _, e := range entries {
+		h, line := e.Host, ""
+		if e.HTTPSFirst {
+			line = " https-first"
 		} else {
 			if h.SkipVerify != nil && *h.SkipVerify {
 				line += " skip"
@@ -73,7 +44,7 @@ func effective(doc *Document, problems []Problem, host string, rel containerd.Re
 			}
 			line += fmt.Sprintf(" %s=%q", name, values)
 		}
-		out += fmt.Sprintf("%s %s %s %s%s\n", t.scheme, t.host, t.path, caps, line)
+		out += fmt.Sprintf("%s %s %s %s%s\n", e.Scheme, e.Address, e.Path, strings.Join(e.Capabilities, ","), line)
 	}
 	return out
 }

@@ -38,6 +38,24 @@ func Lookup(has func(name string) bool, host string, rel containerd.Release) (na
 	return "", false
 }
 
+// HostOf turns the name of a host directory back into the host that it answers for.
+func HostOf(name string) string {
+	if rest, ok := strings.CutSuffix(name, "_"); ok {
+		if i := strings.LastIndex(rest, "_"); i > 0 {
+			return rest[:i] + ":" + rest[i+1:]
+		}
+	}
+	return name
+}
+
+// WithoutPort is the name of a host[:port].
+func WithoutPort(host string) string {
+	if i := strings.LastIndex(host, ":"); i > strings.LastIndex(host, "]") {
+		return host[:i]
+	}
+	return host
+}
+
 // A host of an image reference: names and addresses as the reference grammar of
 // the distribution project has them, and IPv6 addresses in brackets.
 var hostRE = regexp.MustCompile(`^(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?$`)

@@ -72,3 +72,20 @@ func upstreamURL(host string) string {
 	}
 	return "https://" + host
 }
+
+// Endpoint is what containerd asks for the URL of an entry.
+type Endpoint struct {
+	Scheme string
+	// Host is host[:port] as it is written, Path the one that requests begin with.
+	Host, Path string
+}
+
+// EndpointOf tells what containerd asks for the URL of an entry; false for what is
+// no URL. A URL without scheme is asked over https.
+func EndpointOf(text string, overridePath bool) (Endpoint, bool) {
+	t, ok := targetOf(text, overridePath)
+	return Endpoint{Scheme: t.scheme, Host: t.host, Path: t.path}, ok && t.host != ""
+}
+
+// PublicRegistry reports whether everybody's images are at this host.
+func PublicRegistry(host string) bool { return publicRegistry(host) }
