@@ -38,7 +38,8 @@ type Node struct {
 	// Groups are the names of all groups the node is in, parents included,
 	// sorted, without "all" and "ungrouped".
 	Groups []string
-	// ControlPlane is set for members of kube_control_plane (or kube-master).
+	// ControlPlane is set for members of kube_control_plane (or kube-master) and of
+	// etcd: a cluster loses its quorum with either.
 	ControlPlane bool
 }
 

@@ -95,7 +95,7 @@ func build(ctx context.Context, v *view, src sources, opt Options, a *ansible) (
 		return Result{}, err
 	}
 	groups := v.groupsOf()
-	control := v.inside(controlGroup)
+	control, etcd := v.inside(controlGroup), v.inside(etcdGroup)
 	hard := map[string]error{} // hosts that need Ansible to template
 	for _, name := range names {
 		n, err := nodeOf(scopeOf(name, all[name], src, opt), opt.Home)
@@ -108,7 +108,7 @@ func build(ctx context.Context, v *view, src sources, opt Options, a *ansible) (
 			return Result{}, err
 		}
 		n.Groups = slices.Sorted(slices.Values(groups[name]))
-		n.ControlPlane = control[name]
+		n.ControlPlane = control[name] || etcd[name]
 		res.Nodes = append(res.Nodes, n)
 	}
 	for i := range res.Nodes {

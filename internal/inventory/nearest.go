@@ -1,6 +1,10 @@
 package inventory
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/pullway/pullway/internal/spelling"
+)
 
 // nearest returns the candidate with the fewest changed letters, or "" when none
 // is near: at most a third of the letters, and never more than four. Of equals
@@ -15,30 +19,9 @@ func nearest(name string, candidates []string) string {
 		if d := len(c) - len(name); d >= limit || -d >= limit {
 			continue
 		}
-		if d := distance(name, c); d < limit {
+		if d := spelling.Distance(name, c); d < limit {
 			best, limit = c, d
 		}
 	}
 	return best
-}
-
-// distance counts the letters to add, drop or change to get from a to b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diagonal := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			change := diagonal
-			if a[i-1] != b[j-1] {
-				change++
-			}
-			diagonal = row[j]
-			row[j] = min(change, row[j]+1, row[j-1]+1)
-		}
-	}
-	return row[len(b)]
 }

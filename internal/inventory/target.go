@@ -11,6 +11,7 @@ const (
 	controlGroup = "kube_control_plane"
 	workerGroup  = "kube_node"
 	calicoGroup  = "calico_rr"
+	etcdGroup    = "etcd"
 )
 
 // oldNames are the group names of Kubespray 2.15 and older, which later releases
