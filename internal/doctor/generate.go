@@ -1,0 +1,3 @@
+package doctor
+
+//go:generate go test -count=1 -run TestPages . -update

@@ -1,0 +1,86 @@
+package doctor
+
+// runRules are about the daemon, its surroundings, and how it is looked at.
+var runRules = []Rule{
+	{
+		ID: "RUN001", Title: "Tried with ctr", Severity: Advice, Told: FromMessage,
+		Errors:   []string{"ctr: failed to resolve reference", "ctr: image \"…\": not found", "ctr: …"},
+		Cause:    "ctr reads neither CRI's configuration nor `config_path`; it takes `--hosts-dir`, and another namespace than kubelet's images.",
+		Fix:      "Pull through CRI: `crictl pull IMAGE`, or `pullway verify`.",
+		Releases: "all",
+		Links:    []string{"containerd#7896", "containerd#6438", "containerd#6538", "containerd#12550", "cri#1214"},
+	},
+	{
+		ID: "RUN002", Title: "The wrong containerd was looked at", Severity: Advice, Told: FromMessage,
+		Errors:   []string{"several containerds on this node"},
+		Cause:    "A node may carry several: Docker's, the distribution's, that of k3s or k0s. `containerd config dump` of another binary has other defaults.",
+		Fix:      "Use the binary and the flags of the daemon whose socket kubelet has: /proc/PID/exe, /proc/PID/cmdline.",
+		Releases: "all",
+		Links:    []string{"nvidia-container-toolkit#982", "gpu-operator#1109", "gpu-operator#1323"},
+	},
+	{
+		ID: "RUN003", Title: "A proxy takes the traffic of a private registry", Severity: S4, Told: FromFiles,
+		Errors:   []string{"proxyconnect tcp: …", "Proxy Authentication Required", "unexpected status code …: 503 Service Unavailable"},
+		Cause:    "containerd's unit has HTTP_PROXY or HTTPS_PROXY, and NO_PROXY does not name the registry.",
+		Fix:      "Add the registry to NO_PROXY in the unit, `systemctl daemon-reload`, restart containerd.",
+		Releases: "all",
+		Links:    []string{"metalk8s#2071", "containerd#10662", "containerd#8846"},
+	},
+	{
+		ID: "RUN004", Title: "The system's certificates changed after containerd started", Severity: S4, Told: FromNode,
+		Errors:   []string{"x509: certificate signed by unknown authority", "tls: failed to verify certificate: x509: certificate signed by unknown authority"},
+		Cause:    "A process reads the system's CA bundle once. What `update-ca-certificates` added is not seen.",
+		Fix:      "Restart containerd, or name the CA in hosts.toml, which takes no restart.",
+		Releases: "all",
+		Links:    []string{"cri-tools#800"},
+	},
+	{
+		ID: "RUN005", Title: "A restart of containerd stops the containers", Severity: Advice, Told: FromFiles,
+		Cause:    "Only with `KillMode=process` do containers live on while containerd restarts.",
+		Fix:      "Set KillMode=process and Delegate=yes in the unit.",
+		Releases: "all",
+		Links:    []string{"cri#1018", "containerd#7076"},
+	},
+	{
+		ID: "RUN006", Title: "localhost changes its protocol with `config_path`", Severity: Advice, Told: FromMessage,
+		Errors:   []string{"failed to do request: Head \"https://localhost:…\"", "failed to do request: Head \"https://127.0.0.1:…\""},
+		Cause:    "Without `config_path` images of localhost and 127.0.0.1 are pulled over plain HTTP; with one, https is tried.",
+		Fix:      "Write a host directory `localhost:5000` with an http:// server.",
+		Releases: "all",
+		Links:    []string{"containerd#10014", "containerd#7392", "zarf#592"},
+	},
+	{
+		ID: "RUN007", Title: "hosts.toml is read only because of another setting", Severity: Advice, Told: FromFiles,
+		Errors:   []string{"Falling back to local image pull mode", "Found '…' in CRI config which is incompatible with transfer service"},
+		Cause:    "`config_path` has several directories, which only the older, local pull reads, and that is in use because of some other setting. Whoever removes it turns hosts.toml off.",
+		Fix:      "Set `config_path` to one directory.",
+		Releases: "2.1 and later",
+	},
+	{
+		ID: "RUN008", Title: "The registry's name is not known on the node", Severity: S4, Told: FromMessage,
+		Errors:   []string{"dial tcp: lookup …: no such host", "dial tcp: lookup …: Temporary failure in name resolution", "dial tcp: lookup …: i/o timeout"},
+		Cause:    "containerd asks the node's resolver, not the cluster's: names in svc.cluster.local and mDNS names do not resolve.",
+		Fix:      "Use an address or a name that the node resolves.",
+		Releases: "all",
+		Links:    []string{"k3s#10358", "microk8s#390", "containerd#4231"},
+	},
+	{
+		ID: "RUN009", Title: "The certificate is for another name", Severity: S4, Told: FromMessage,
+		Errors: []string{
+			"x509: cannot validate certificate for … because it doesn't contain any IP SANs", "x509: certificate is valid for …, not …",
+			"x509: certificate is not valid for any names, but wanted to match …", "x509: certificate relies on legacy Common Name field",
+		},
+		Cause:    "The name or address in the URL is not among the certificate's subject alternative names.",
+		Fix:      "Use a name that is, or have the certificate issued with this one.",
+		Releases: "all",
+		Links:    []string{"microk8s#1526"},
+	},
+	{
+		ID: "RUN010", Title: "The registry cannot serve the manifest", Severity: S4, Told: FromMessage,
+		Errors:   []string{"failed to resolve reference \"…\": …: not found", "unexpected status from HEAD request to …", "manifest unknown"},
+		Cause:    "The image or tag is not there, or a proxy cache answers 404 to the first request while it fetches.",
+		Fix:      "Look at the registry: does the image exist, and does HEAD on its manifest answer 200?",
+		Releases: "all",
+		Links:    []string{"containerd#4706", "harbor#23190"},
+	},
+}
