@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -17,6 +16,8 @@ import (
 type connector struct {
 	dialer  *transport.Dialer
 	targets map[string]transport.Target
+	// budget bounds what all nodes together may say.
+	budget *protocol.Budget
 
 	mu       sync.Mutex
 	warnings map[string]bool
@@ -34,7 +35,7 @@ func (c *connector) Connect(ctx context.Context, node string) (fleet.Conn, error
 		return nil, told(err)
 	}
 	c.pass(conn.Facts().Warnings)
-	return &engineConn{conn}, nil
+	return &engineConn{conn: conn, budget: c.budget}, nil
 }
 
 // pass tells each warning once: twenty nodes of one inventory say the same.
@@ -51,35 +52,6 @@ func (c *connector) pass(warnings []string) {
 		}
 	}
 }
-
-// engineConn is a connection over which engines are started.
-type engineConn struct{ conn transport.Conn }
-
-// Do implements fleet.Conn: it starts an engine for the one request.
-func (c *engineConn) Do(ctx context.Context, req protocol.Request, on func(protocol.Event) *protocol.Control) (*protocol.Reply, error) {
-	line, err := protocol.Encode(req)
-	if err != nil {
-		return nil, err
-	}
-	p, err := c.conn.StartWith(ctx, line)
-	if err != nil {
-		return nil, told(err)
-	}
-	reply, err := protocol.Listen(p.Stdin(), p.Stdout(), on)
-	if err == nil {
-		_ = p.Stdin().Close()
-		_ = p.Wait() // the reply has said it all; the engine's status adds nothing
-		return reply, nil
-	}
-	p.Kill()
-	if we := p.Wait(); we != nil && errors.Is(err, protocol.ErrNoReply) {
-		return nil, told(we)
-	}
-	return nil, err
-}
-
-// Close implements fleet.Conn.
-func (c *engineConn) Close() error { return c.conn.Close() }
 
 // told turns a transport error into one whose kind and hint the fleet passes on.
 func told(err error) error {

@@ -16,8 +16,8 @@ const (
 	ExitFailed = 1
 	// ExitUsage: wrong usage or an invalid specification.
 	ExitUsage = 2
-	// ExitPending: changes are pending (plan --exit-code) or problems were found
-	// (verify, doctor).
+	// ExitPending: changes are pending (plan --exit-code), a node has drifted (status
+	// --exit-code), an image would not be served (trace), or problems were found (verify, doctor).
 	ExitPending = 3
 	// ExitRolledBack: failed, and every changed node was put back.
 	ExitRolledBack = 4

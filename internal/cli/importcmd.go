@@ -1,13 +1,8 @@
 package cli
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,18 +16,30 @@ func (a *app) importCommand() *cobra.Command {
 	var nodes nodeFlags
 	var from, files string
 	c := &cobra.Command{
-		Use:   "import --from node",
-		Short: "Write a RegistryConfig from what a node has now, legacy tables included",
-		Long: `Write a RegistryConfig to standard output from what containerd of one node does
-now: its host directories, and the deprecated mirrors, configs and auths tables
-of config.toml. CA certificates are written beside, below --files. Passwords
-are not exported: the file names environment variables in their place.`,
+		Use:   "import --from node|kubespray",
+		Short: "Write a RegistryConfig from what a node has now, or from Kubespray's variables",
+		Long: `Write a RegistryConfig to standard output.
+
+--from node: from what containerd of one node does now: its host directories, and
+the deprecated mirrors, configs and auths tables of config.toml. CA certificates
+are written beside, below --files.
+
+--from kubespray: from the registry variables of an inventory, of any Kubespray
+release, and from the three that the popular guide gives. No node is asked.
+
+Passwords are not exported: the file names environment variables, or the vaulted
+variable, in their place.`,
 		Example: `  pullway import --from node --nodes node1 > pullway.yaml
-  pullway import --from node --local --files ./certs > pullway.yaml`,
+  pullway import --from node --local --files ./certs > pullway.yaml
+  pullway import --from kubespray -i inventory/mycluster/hosts.yaml > pullway.yaml`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if from != "node" {
-				return usage(fmt.Errorf("unknown source %q", from), "use --from node")
+			switch from {
+			case "node":
+			case "kubespray":
+				return a.importKubespray(cmd.Context(), nodes)
+			default:
+				return usage(fmt.Errorf("unknown source %q", from), "use --from node or --from kubespray")
 			}
 			fn, err := a.load(cmd.Context(), nodes)
 			if err != nil {
@@ -52,14 +59,18 @@ are not exported: the file names environment variables in their place.`,
 		},
 	}
 	nodes.register(c)
-	c.Flags().StringVar(&from, "from", "", "where from: node")
+	c.Flags().StringVar(&from, "from", "", "where from: node or kubespray")
 	c.Flags().StringVar(&files, "files", ".", "folder for CA certificates; existing files are never overwritten")
 	_ = c.MarkFlagRequired("from")
-	_ = c.RegisterFlagCompletionFunc("from", cobra.FixedCompletions([]string{"node"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = c.RegisterFlagCompletionFunc("from", cobra.FixedCompletions([]string{"node", "kubespray"}, cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
 
 func (a *app) writeImport(x protocol.Export, dir string) error {
+	if err := checkExport(x); err != nil {
+		return err
+	}
+	cas := &caFiles{dir: dir}
 	for _, w := range x.Warnings {
 		a.warn(w.Text, w.Hint)
 	}
@@ -76,9 +87,9 @@ func (a *app) writeImport(x protocol.Export, dir string) error {
 				ep.TLS = &v1alpha1.TLS{InsecureSkipVerify: e.InsecureSkipVerify}
 			}
 			if https && len(e.CA) > 0 {
-				name, err := writeCA(dir, e.CA)
+				name, err := cas.add(e.CA)
 				if err != nil {
-					return err
+					a.warn(fmt.Sprintf("the authority of %s (%s) is left out: %s", e.URL, r.Source, err), "add caFile by hand")
 				}
 				ep.TLS.CAFile = name
 			}
@@ -91,44 +102,28 @@ func (a *app) writeImport(x protocol.Export, dir string) error {
 			reg.Endpoints = append(reg.Endpoints, ep)
 		}
 		if r.HasPassword {
-			env := envName(r.Host)
+			env := config.PasswordEnv(r.Host)
 			reg.Auth = &v1alpha1.Auth{Username: r.Username, Password: v1alpha1.SecretSource{Env: env}}
 			a.warn(fmt.Sprintf("the password for %s (%s) is not exported", r.Host, r.Source), "put it into the environment variable "+env)
 		}
 		cfg.Spec.Registries = append(cfg.Spec.Registries, reg)
 	}
+	return a.writeSpec(cfg, cas, "this node has no registry configuration")
+}
+
+// writeSpec writes a specification to standard output, after the files that it
+// names; nothing says that it would be empty.
+func (a *app) writeSpec(cfg v1alpha1.RegistryConfig, cas *caFiles, nothing string) error {
 	if len(cfg.Spec.Registries) == 0 {
-		return &exitError{ExitFailed, errors.New("this node has no registry configuration"), "begin with pullway init"}
+		return &exitError{ExitFailed, errors.New(nothing), "begin with pullway init"}
 	}
 	text, err := config.Marshal(cfg)
 	if err != nil {
 		return err
 	}
+	if err := cas.write(); err != nil {
+		return err
+	}
 	_, err = a.streams.Out.Write(text)
 	return err
-}
-
-// writeCA writes a certificate under a name that its content decides.
-func writeCA(dir string, pem []byte) (string, error) {
-	sum := sha256.Sum256(pem)
-	path := filepath.Join(dir, "ca-"+hex.EncodeToString(sum[:4])+".pem")
-	if old, err := os.ReadFile(path); err == nil {
-		if string(old) == string(pem) {
-			return path, nil
-		}
-		return "", fmt.Errorf("%s exists and holds something else", path)
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", err
-	}
-	return path, os.WriteFile(path, pem, 0o644)
-}
-
-var notEnv = regexp.MustCompile(`[^A-Z0-9]+`)
-
-func envName(host string) string {
-	if host == "*" {
-		host = "default"
-	}
-	return "PULLWAY_PASSWORD_" + strings.Trim(notEnv.ReplaceAllString(strings.ToUpper(host), "_"), "_")
 }

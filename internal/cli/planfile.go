@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -17,13 +18,9 @@ import (
 // does: a changed specification, another node, or a node that is no longer as it
 // was refuses the whole.
 func matchPlan(path string, l *config.Loaded, now []fleet.Planned) error {
-	data, err := os.ReadFile(path)
+	saved, err := readPlan(path)
 	if err != nil {
-		return usage(err, "")
-	}
-	var saved report.Plan
-	if err := json.Unmarshal(data, &saved); err != nil || saved.Schema != report.PlanSchema {
-		return usage(fmt.Errorf("%s is no saved plan", path), "save one by: pullway plan -o json > "+path)
+		return err
 	}
 	if saved.SpecDigest != l.Digest {
 		return &exitError{ExitFailed, fmt.Errorf("%s was made of another specification", path), "plan again and look at what changed"}
@@ -41,7 +38,32 @@ func matchPlan(path string, l *config.Loaded, now []fleet.Planned) error {
 	}
 	if len(stale) > 0 {
 		return &exitError{ExitFailed, errors.New("the plan is stale, nothing was changed: not as they were when it was made: " + strings.Join(stale, ", ")),
-			"plan again, with the same --adopt and --force, and look at what changed"}
+			"plan again, with the same --overwrite, --adopt and --force, and look at what changed"}
 	}
 	return nil
+}
+
+// maxPlanFile is the largest saved plan that is read, in bytes: 5,000 nodes with
+// three registries each take 60 MB.
+const maxPlanFile = 256 << 20
+
+// readPlan reads a plan that was saved.
+func readPlan(path string) (report.Plan, error) {
+	var saved report.Plan
+	f, err := os.Open(path)
+	if err != nil {
+		return saved, usage(err, "")
+	}
+	defer f.Close() //nolint:errcheck // read only
+	data, err := io.ReadAll(io.LimitReader(f, maxPlanFile+1))
+	switch {
+	case err != nil:
+		return saved, usage(err, "")
+	case len(data) > maxPlanFile:
+		return saved, usage(fmt.Errorf("%s is larger than %d MB, which no saved plan is", path, maxPlanFile>>20), "")
+	}
+	if err := json.Unmarshal(data, &saved); err != nil || saved.Schema != report.PlanSchema {
+		return saved, usage(fmt.Errorf("%s is no saved plan", path), "save one by: pullway plan -o json > "+path)
+	}
+	return saved, nil
 }

@@ -1,27 +1,28 @@
 package cli
 
-import (
-	"context"
-	"fmt"
-
-	"github.com/spf13/cobra"
-
-	"github.com/pullway/pullway/internal/fleet"
-	"github.com/pullway/pullway/internal/protocol"
-)
+import "github.com/spf13/cobra"
 
 func (a *app) rollbackCommand() *cobra.Command {
 	var nodes nodeFlags
-	var yes, force bool
+	var gate gateFlags
+	var yes, force, overwrite bool
 	c := &cobra.Command{
 		Use:   "rollback [RUN]",
 		Short: "Undo a run: every byte, mode and owner as before",
 		Long: `Undo a run on its nodes, the last one when none is named. Each node brings back
 what it backed up, restarts containerd only if the run did, and checks that CRI
 is healthy. Nodes of the run that the inventory does not have are left out and
-told. A rollback is a run of its own, with its own record and backup.`,
+told. A rollback is a run of its own, with its own record and backup.
+
+The nodes are asked first what they hold of the run: they know better than this
+machine's record of it, and runs that were made from another machine are undone
+as well. A rollback that was cut off is gone on with by the same command.
+
+A node on which somebody changed a file of the run since refuses, so that the
+change is not lost; --overwrite rolls back over it and keeps it in the backup.`,
 		Example: `  pullway rollback last -i inventory/mycluster/hosts.yaml
-  pullway rollback 20261123T101502Z-4f2a -i hosts.yaml --limit node1 --yes`,
+  pullway rollback 20261123T101502Z-4f2a -i hosts.yaml --limit node1 --yes
+  pullway history -i hosts.yaml         # runs of other machines too; any of them can be named`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: a.completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -32,78 +33,25 @@ told. A rollback is a run of its own, with its own record and backup.`,
 			if err != nil {
 				return err
 			}
-			old, err := a.pickRun(args)
+			if err := a.gate(cmd.Context(), gate, fn, force); err != nil {
+				return err
+			}
+			s, err := a.begin("rollback", fn)
 			if err != nil {
 				return err
 			}
-			if old, err = a.onlyKnown(old, fn); err != nil {
-				return err
+			defer s.end()
+			ref := "last"
+			if len(args) == 1 {
+				ref = args[0]
 			}
-			if err := a.confirm(yes, fmt.Sprintf("Undo run %s on %d nodes?", old.ID, len(old.Nodes))); err != nil {
-				return err
-			}
-			pol := old.Policy
-			pol.Canary = 0 // what is put back worked before
-			return a.run(cmd.Context(), fn, fleet.Run{Command: "rollback", Name: old.Name, SpecDigest: old.SpecDigest, Policy: pol},
-				func(ctx context.Context, d *fleet.Driver, o fleet.Options) (*fleet.Run, error) {
-					o.Request = protocol.Request{Force: force}
-					return d.Rollback(ctx, o, old)
-				})
+			return (&undoing{session: s, force: force, overwrite: overwrite, yes: yes}).do(cmd.Context(), ref)
 		},
 	}
 	nodes.register(c)
+	gate.register(c)
+	c.Flags().BoolVar(&overwrite, "overwrite", false, "roll back also what somebody changed since the run (a backup is kept)")
 	c.Flags().BoolVar(&force, "force", false, "undo also what repaired a node whose CRI was not healthy before")
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	return c
-}
-
-// pickRun finds the run to undo: the one named, or the newest apply that still
-// has something to undo.
-func (a *app) pickRun(args []string) (*fleet.Run, error) {
-	store, err := a.store()
-	if err != nil {
-		return nil, err
-	}
-	if len(args) == 1 && args[0] != "last" {
-		run, err := store.Get(args[0])
-		return run, runError(err)
-	}
-	runs, _, err := store.List(0)
-	if err != nil {
-		return nil, err
-	}
-	undone := map[string]bool{}
-	for _, r := range runs {
-		if r.Command == "rollback" && r.Outcome == fleet.Done {
-			undone[r.Target] = true
-		}
-		if r.Command != "apply" || undone[r.ID] {
-			continue
-		}
-		for _, n := range r.Nodes {
-			if n.Phase == fleet.Applied || n.Phase == fleet.Lost || n.Phase == fleet.Broken || n.Phase.InFlight() {
-				return r, nil
-			}
-		}
-	}
-	return nil, usage(fmt.Errorf("no run of this machine has anything to undo"), "pullway history lists the runs")
-}
-
-// onlyKnown leaves out nodes of the run that were not named this time.
-func (a *app) onlyKnown(old *fleet.Run, fn *fleetNodes) (*fleet.Run, error) {
-	some := *old
-	some.Nodes = nil
-	for _, n := range old.Nodes {
-		if _, ok := fn.connector.targets[n.Name]; ok {
-			some.Nodes = append(some.Nodes, n)
-			continue
-		}
-		if n.Phase == fleet.Applied {
-			a.warn(fmt.Sprintf("node %s of run %s is not among the nodes named now, and keeps its change", n.Name, old.ID), "")
-		}
-	}
-	if len(some.Nodes) == 0 {
-		return nil, usage(fmt.Errorf("none of the nodes named now took part in run %s", old.ID), "")
-	}
-	return &some, nil
 }

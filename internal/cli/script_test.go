@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -20,10 +21,17 @@ func TestMain(m *testing.M) {
 
 // TestScripts drives the command line through its front door. Scripts find a
 // registry that takes robot/secret at $REGISTRY, and a port that nobody listens
-// on at $CLOSED. "exits N CMD…" checks the exit code.
+// on at $CLOSED; $CLUSTER and the others of clusters are kubeconfigs, and so is
+// $KUBECONFIG_FILE, of shopCluster. "exits N CMD…" checks the exit code, "golden
+// FILE" the output of the last command.
 func TestScripts(t *testing.T) {
 	registry := httptest.NewServer(http.HandlerFunc(htpasswd))
 	t.Cleanup(registry.Close)
+	kube := clusters(t)
+	recorded, err := filepath.Abs("../../test/docs/testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/scripts",
 		RequireExplicitExec: true,
@@ -33,9 +41,13 @@ func TestScripts(t *testing.T) {
 			e.Setenv("CLOSED", closedPort(t))
 			e.Setenv("PULLWAY_STATE_DIR", e.WorkDir+"/state")
 			e.Setenv("HOME", e.WorkDir+"/home")
-			return nil
+			e.Setenv("RECORDED", recorded)
+			if err := shopKubeconfig(t, e); err != nil {
+				return err
+			}
+			return kubeconfigs(e, kube)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "golden": golden},
 	})
 }
 

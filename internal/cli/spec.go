@@ -19,8 +19,13 @@ type specFlags struct {
 }
 
 func (s *specFlags) register(c *cobra.Command) {
-	c.Flags().StringVarP(&s.file, "file", "f", "", "the RegistryConfig; - for standard input")
+	s.registerFile(c)
 	c.Flags().BoolVar(&s.noPreflight, "no-preflight", false, "do not ask the registries from this machine first")
+}
+
+// registerFile is register for a command that asks no registry.
+func (s *specFlags) registerFile(c *cobra.Command) {
+	c.Flags().StringVarP(&s.file, "file", "f", "", "the RegistryConfig; - for standard input")
 	_ = c.MarkFlagRequired("file")
 	_ = c.MarkFlagFilename("file", "yaml", "yml")
 }
@@ -62,7 +67,7 @@ func specError(err error) error {
 // policy turns the spec's rollout into counts for these nodes.
 func policy(r config.Rollout, nodes int) fleet.Policy {
 	return fleet.Policy{Canary: r.Canary, WaveSize: r.MaxUnavailable.Of(nodes), FailureBudget: r.FailureBudget,
-		OnFailure: r.OnFailure, ConfirmWithin: r.ConfirmWithin}
+		OnFailure: r.OnFailure, ConfirmWithin: r.ConfirmWithin, Groups: r.Groups, ControlPlane: r.ControlPlane}
 }
 
 // stateDir is where this operator's run records are kept.

@@ -15,29 +15,52 @@ func (r *run) attempt(ctx context.Context, i int, n NodeRun) update {
 	if nerr != nil {
 		return update{phase: Unreachable, err: nerr}
 	}
-	ctx, cancel := context.WithTimeout(ctx, r.times.Apply+r.rec.Policy.ConfirmWithin)
+	within := r.times.Apply + r.rec.Policy.ConfirmWithin
+	converse := func(ctx context.Context) (*protocol.Reply, error) {
+		return conn.Do(ctx, r.order(n), r.listen(ctx, i, &n))
+	}
+	if r.plays() {
+		within += r.times.Play
+		converse = func(ctx context.Context) (*protocol.Reply, error) { return r.played(ctx, conn, i, &n) }
+	}
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	reply, err := conn.Do(ctx, r.order(n), r.listen(ctx, i, &n))
+	reply, err := converse(ctx)
+	if err == nil && r.rec.Target != "" && reply != nil && reply.Error != nil && reply.Error.Kind == protocol.ErrLocked {
+		// The run that is to be undone may be what holds the node, waiting for its word.
+		if u, _ := r.word(ctx, conn, n.Name, r.rec.Target, false); u.phase != "" {
+			reply, err = conn.Do(ctx, r.order(n), r.listen(ctx, i, &n))
+		}
+	}
 	if err != nil {
 		return r.settle(ctx, i, n, err)
 	}
-	phase, nerr := judge(n.Name, reply)
+	phase, nerr := judge(n.Name, r.op(), reply)
 	if phase == "" {
 		return r.settle(ctx, i, n, nerr)
 	}
 	return update{phase: phase, result: resultOf(reply), err: nerr}
 }
 
+// op is what the run does to its nodes.
+func (r *run) op() protocol.Op {
+	if r.rec.Target != "" {
+		return protocol.OpRollback
+	}
+	return protocol.OpApply
+}
+
 // order is the request for one node.
 func (r *run) order(n NodeRun) protocol.Request {
-	req := protocol.Request{Version: protocol.Version, Run: r.rec.ID, ConfirmWithin: r.rec.Policy.ConfirmWithin}
+	req := protocol.Request{Version: protocol.Version, Run: r.rec.ID, Operator: r.rec.Operator, ConfirmWithin: r.rec.Policy.ConfirmWithin}
 	if r.rec.Target != "" {
-		req.Op, req.Target, req.Force = protocol.OpRollback, r.rec.Target, r.request.Force
+		req.Op, req.Target, req.Force, req.Overwrite = protocol.OpRollback, r.rec.Target, r.request.Force, r.request.Overwrite
 		return req
 	}
-	req.Op = protocol.OpApply
+	req.Op = r.op()
 	req.Desired = r.request.Desired
-	req.Adopt, req.Force, req.NoProof = r.request.Adopt, r.request.Force, r.request.NoProof
+	req.Overwrite, req.Adopt, req.Force, req.NoProof = r.request.Overwrite, r.request.Adopt, r.request.Force, r.request.NoProof
+	req.Kubespray, req.Play = r.request.Kubespray, r.rec.Play
 	req.Fingerprint = n.Plan.Fingerprint
 	return req
 }
@@ -57,7 +80,7 @@ func (r *run) listen(ctx context.Context, i int, n *NodeRun) func(protocol.Event
 
 // judge turns a reply into the phase it means. The phase is empty when the reply
 // does not tell what the node is like now.
-func judge(node string, reply *protocol.Reply) (Phase, *NodeError) {
+func judge(node string, op protocol.Op, reply *protocol.Reply) (Phase, *NodeError) {
 	if reply == nil {
 		return "", newNodeError(node, ErrBadReply, errors.New("the engine gave no reply"))
 	}
@@ -80,7 +103,7 @@ func judge(node string, reply *protocol.Reply) (Phase, *NodeError) {
 		protocol.OutcomeBroken:     Broken,
 	}
 	phase := phases[reply.Result.Outcome]
-	if phase == "" {
+	if phase == "" || !canMean(op, reply.Result.Outcome) {
 		return "", newNodeError(node, ErrBadReply, fmt.Errorf("the engine's result has the outcome %q", oneLine(string(reply.Result.Outcome))))
 	}
 	if phase.Failed() && told == nil {
@@ -93,5 +116,5 @@ func resultOf(reply *protocol.Reply) *protocol.Result {
 	if reply == nil {
 		return nil
 	}
-	return reply.Result
+	return kept(reply.Result)
 }

@@ -13,8 +13,8 @@ type Conn interface {
 	// Do starts the engine with req and returns its reply. on is called for each
 	// event in turn; what it returns, when not nil, is sent to the engine. An
 	// error means that no reply came: the line broke, or ctx ended, upon which Do
-	// closes the engine's standard input, so that it undoes what is not
-	// committed, and returns soon. A Conn may be used again after an error-free Do.
+	// tells the engine of an apply to undo what is not committed, and returns soon,
+	// with its reply when that comes in time. A Conn may be used again after an error-free Do.
 	Do(ctx context.Context, req protocol.Request, on func(protocol.Event) *protocol.Control) (*protocol.Reply, error)
 	// Close gives the connection back, and returns soon. It is called once.
 	Close() error
@@ -30,8 +30,10 @@ type Connector interface {
 // Target is a node to work on.
 type Target struct {
 	Name string
-	// ControlPlane nodes are changed last and one by one.
+	// ControlPlane nodes are changed one by one; Policy says when.
 	ControlPlane bool
+	// Group is the one of Policy.Groups that the node is in; empty for none.
+	Group string
 }
 
 // DefaultLimit is how many nodes are talked to at once where nothing is changed.
@@ -45,9 +47,14 @@ type Timeouts struct {
 	Plan time.Duration
 	// Apply is for one apply or undo, without ConfirmWithin. Default: 10 min.
 	Apply time.Duration
+	// Play is what the player may take beyond Apply. Default: 60 min.
+	Play time.Duration
 	// Settle is for asking a node what became of a change whose line broke, beyond
 	// ConfirmWithin: it may have to undo a restart first. Default: 3 min.
 	Settle time.Duration
+	// Gate is for one question to the gate. Default: 10 min, so that a gate that
+	// bounds itself, as it should, is never cut short.
+	Gate time.Duration
 }
 
 func (t Timeouts) withDefaults() Timeouts {
@@ -59,7 +66,9 @@ func (t Timeouts) withDefaults() Timeouts {
 	set(&t.Connect, time.Minute)
 	set(&t.Plan, time.Minute)
 	set(&t.Apply, 10*time.Minute)
+	set(&t.Play, time.Hour)
 	set(&t.Settle, 3*time.Minute)
+	set(&t.Gate, 10*time.Minute)
 	return t
 }
 

@@ -22,6 +22,11 @@ type Driver struct {
 	Recorder Recorder
 	Observer Observer
 	Timeouts Timeouts
+	// Gate is asked before and after each node; nil for none. Undoing is not its
+	// business: it is the way to safety.
+	Gate Gate
+	// Player changes the nodes of an apply whose Request.Play is set; nil for no such.
+	Player Player
 }
 
 // Options of a run.
@@ -29,7 +34,8 @@ type Options struct {
 	// Run is the head of the record: ID, Command, Name, SpecDigest, Operator,
 	// Version and Policy. The rest of it is filled in by the driver.
 	Run Run
-	// Request holds Desired, Adopt, Force and NoProof; the rest is set here.
+	// Request holds Desired, Overwrite, Adopt, Force, NoProof, Kubespray and Play; the
+	// rest is set here.
 	Request protocol.Request
 	// Stop, when closed, asks for StopSoon. The end of the context is StopNow.
 	Stop <-chan struct{}
@@ -43,17 +49,10 @@ type Options struct {
 func (d *Driver) Apply(ctx context.Context, o Options, plans *Plans) (*Run, error) {
 	head := o.Run
 	head.Target = ""
-	head.Nodes = nil
+	head.Nodes = plans.begun()
 	var conns []Conn
 	for i := range plans.Nodes {
 		p := &plans.Nodes[i]
-		head.Nodes = append(head.Nodes, NodeRun{
-			Name:         p.Target.Name,
-			ControlPlane: p.Target.ControlPlane,
-			Phase:        p.Phase(),
-			Plan:         summary(p.Plan),
-			Error:        p.Err,
-		})
 		conns = append(conns, p.conn)
 		p.conn = nil
 	}
@@ -67,11 +66,19 @@ func (d *Driver) begin(ctx context.Context, o Options, head Run, conns []Conn) (
 	head.Ended = time.Time{}
 	head.Outcome, head.Reason, head.Stop = "", "", StopNone
 	head.Policy = head.Policy.normal()
+	head.Play = o.Request.Play
+	head.Adopt, head.Force, head.NoProof = o.Request.Adopt, o.Request.Force, o.Request.NoProof
 	return d.drive(ctx, o, &head, conns)
 }
 
 // drive drives rec to its end.
 func (d *Driver) drive(ctx context.Context, o Options, rec *Run, conns []Conn) (*Run, error) {
+	return d.with(o, rec, conns, func(r *run) { r.loop(ctx) })
+}
+
+// with makes what drives rec and lets do use it. All connections are closed and
+// all that was told has been passed on when it returns.
+func (d *Driver) with(o Options, rec *Run, conns []Conn, do func(*run)) (*Run, error) {
 	r := &run{
 		Driver:  d,
 		times:   d.Timeouts.withDefaults(),
@@ -94,6 +101,6 @@ func (d *Driver) drive(ctx context.Context, o Options, rec *Run, conns []Conn) (
 	for i, n := range rec.Nodes {
 		r.index[n.Name] = i
 	}
-	r.loop(ctx)
+	do(r)
 	return rec, r.saveErr
 }

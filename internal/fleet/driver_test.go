@@ -151,6 +151,18 @@ func TestApply(t *testing.T) {
 			workers: 2, faults: map[string]fault{"w1": cutAtCommit}, policy: Policy{Canary: 1, WaveSize: 2},
 			want: "w1=applied w2=applied", outcome: Done, begun: "apply w1, apply w2",
 		},
+		"the line breaks after the restart: another one keeps the change": {
+			workers: 2, faults: map[string]fault{"w1": cutWaits}, policy: Policy{Canary: 1, WaveSize: 2},
+			want: "w1=applied w2=applied", outcome: Done, begun: "apply w1, apply w2",
+		},
+		"the link comes back after a while": {
+			workers: 2, faults: map[string]fault{"w1": cutAway}, policy: Policy{Canary: 1, WaveSize: 2},
+			want: "w1=applied w2=applied", outcome: Done, begun: "apply w1, apply w2",
+		},
+		"the link comes back too late, the node tells that it put itself back": {
+			workers: 2, faults: map[string]fault{"w1": cutAwayLong}, policy: Policy{Canary: 1, WaveSize: 2},
+			want: "w1=restored w2=pending", outcome: AllRolledBack, begun: "apply w1",
+		},
 		"the line breaks at once: nothing is tried twice": {
 			workers: 1, faults: map[string]fault{"w1": cutAtOnce}, policy: Policy{Canary: 1, WaveSize: 2},
 			want: "w1=unreachable", outcome: FailedUnchanged, begun: "apply w1",

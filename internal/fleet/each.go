@@ -49,11 +49,17 @@ type Answer struct {
 // bounds one node, without the time to connect; 0 means Timeouts' default for a
 // plan. Answers come in the order of the targets.
 func Ask(ctx context.Context, c Connector, targets []Target, req protocol.Request, limit int, within time.Duration, o Observer) []Answer {
+	return AskEach(ctx, c, targets, func(Target) protocol.Request { return req }, limit, within, o)
+}
+
+// AskEach is Ask with a request of each node's own. of is called by many
+// goroutines at once.
+func AskEach(ctx context.Context, c Connector, targets []Target, of func(Target) protocol.Request, limit int, within time.Duration, o Observer) []Answer {
 	t := Timeouts{Plan: within}.withDefaults()
 	mail := newMailbox(o)
 	defer mail.close()
 	return Each(ctx, targets, limit, func(ctx context.Context, target Target) Answer {
-		a := ask(ctx, c, target, req, t, mail)
+		a := ask(ctx, c, target, of(target), t, mail)
 		phase := Unchanged
 		switch {
 		case a.Err != nil && a.Reply == nil:
@@ -91,6 +97,9 @@ func converse(ctx context.Context, conn Conn, node string, req protocol.Request,
 		return nil, newNodeError(node, ErrLineLost, err)
 	case reply == nil:
 		return nil, newNodeError(node, ErrBadReply, errors.New("the engine gave no reply"))
+	}
+	if err := fits(req, reply); err != nil {
+		return nil, newNodeError(node, ErrBadReply, err)
 	}
 	return reply, fromEngine(node, reply.Error)
 }

@@ -26,6 +26,9 @@ const (
 	breaks       fault = "putting it back fails"
 	cutAtSwap    fault = "the line breaks after the swap, it puts itself back later"
 	cutAtCommit  fault = "the line breaks after the commit"
+	cutWaits     fault = "the line breaks after the restart, and it waits for the word"
+	cutAway      fault = "as before, and the node cannot be reached for 15 s"
+	cutAwayLong  fault = "as before, for longer than confirmWithin: it puts itself back"
 	cutAtOnce    fault = "the line breaks before the engine did anything"
 	diesAtSwap   fault = "the line breaks after the swap, and the node is gone"
 	hangs        fault = "the engine says nothing more after the swap"
@@ -36,13 +39,14 @@ const (
 	undoUnmarked fault = "applies, then the line breaks in the undo, before the apply is marked as undone"
 	cutBreaks    fault = "the line breaks after the swap, and the recovery breaks"
 	stuck        fault = "an old journal that nobody can read"
+	goneApplied  fault = "applies, then nobody gets to it any more"
 	lineGoneIdle fault = "the line that was planned over is dead at the apply"
 )
 
 var faults = []fault{
-	noWay, planStale, planRefused, asDesired, stepFails, breaks, cutAtSwap, cutAtCommit, cutAtOnce,
+	noWay, planStale, planRefused, asDesired, stepFails, breaks, cutAtSwap, cutAtCommit, cutAtOnce, cutWaits, cutAway, cutAwayLong,
 	diesAtSwap, hangs, noResult, undoRefused, undoBreaks, undoCut, lineGoneIdle,
-	undoUnmarked, cutBreaks, stuck,
+	undoUnmarked, cutBreaks, stuck, goneApplied,
 }
 
 // fakeFleet is nodes that live in memory, with what the rules are about counted.
@@ -65,8 +69,16 @@ type fakeNode struct {
 	controlPlane bool
 	fault        fault
 	gone         bool
+	awayUntil    time.Time
+	waits        *wait
 	busyUntil    time.Time // an engine that lost its line still works until then
 	history      []protocol.Transaction
+}
+
+// wait is a restarted change whose engine waits without a line for the word.
+type wait struct {
+	run   string
+	until time.Time
 }
 
 func newFakeFleet(targets []Target, faulty map[string]fault) *fakeFleet {
@@ -84,7 +96,7 @@ func (f *fakeFleet) Connect(ctx context.Context, node string) (Conn, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	n := f.nodes[node]
-	if n.fault == noWay || n.gone {
+	if n.fault == noWay || n.gone || time.Now().Before(n.awayUntil) {
 		return nil, fmt.Errorf("dial %s: no route\nto host", node)
 	}
 	f.open++
@@ -142,9 +154,15 @@ func (c *fakeConn) answer(ctx context.Context, req protocol.Request, on func(pro
 		return c.change(ctx, req, on, c.apply)
 	case protocol.OpRollback:
 		return c.change(ctx, req, on, c.rollback)
+	case protocol.OpConfirm:
+		return c.confirm(req), nil
 	case protocol.OpRecover:
+		n.expire(f)
 		f.mu.Lock()
 		defer f.mu.Unlock()
+		if n.waits != nil {
+			return fail(protocol.ErrLocked, "an engine waits for the word"), nil
+		}
 		if time.Now().Before(n.busyUntil) {
 			return fail(protocol.ErrLocked, "another engine is at work"), nil
 		}
@@ -207,15 +225,54 @@ func (c *fakeConn) change(ctx context.Context, req protocol.Request, on func(pro
 	return do(ctx, req, on)
 }
 
-// past writes a transaction into the node's history, as the engine would: it
-// keeps what was committed and nothing of what it put back.
-func (c *fakeConn) past(run string, o protocol.Outcome) {
-	if o != protocol.OutcomeApplied && o != protocol.OutcomeRolledBack {
-		return
-	}
+// past writes a transaction into the node's history, as the engine would.
+func (c *fakeConn) past(run string, o protocol.Outcome) { c.because(run, o, "") }
+
+// because is past with the step that failed.
+func (c *fakeConn) because(run string, o protocol.Outcome, failed protocol.Step) {
 	c.fleet.mu.Lock()
 	defer c.fleet.mu.Unlock()
-	c.node.history = append([]protocol.Transaction{{ID: fmt.Sprint(len(c.node.history)), Run: run, Outcome: o}}, c.node.history...)
+	c.node.note(run, o, failed)
+}
+
+func (n *fakeNode) note(run string, o protocol.Outcome, failed protocol.Step) {
+	if o == protocol.OutcomeBroken {
+		return
+	}
+	tx := protocol.Transaction{ID: fmt.Sprint(len(n.history)), Run: run, Outcome: o, Failed: failed, Ended: time.Now()}
+	if o == protocol.OutcomeRestored {
+		tx.Reason = "nothing was heard from the operator's side"
+	}
+	n.history = append([]protocol.Transaction{tx}, n.history...)
+}
+
+// expire puts back what waited too long.
+func (n *fakeNode) expire(f *fakeFleet) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if n.waits != nil && !time.Now().Before(n.waits.until) {
+		n.note(n.waits.run, protocol.OutcomeRestored, "")
+		n.waits = nil
+	}
+}
+
+func (c *fakeConn) confirm(req protocol.Request) *protocol.Reply {
+	f, n := c.fleet, c.node
+	n.expire(f)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if n.waits == nil || n.waits.run != req.Run {
+		return result(protocol.OutcomeUnchanged)
+	}
+	n.waits = nil
+	if !req.Confirm {
+		n.note(req.Run, protocol.OutcomeRestored, "")
+		r := failed(protocol.OutcomeRestored)
+		r.Result.Failed = ""
+		return r
+	}
+	n.note(req.Run, protocol.OutcomeApplied, "")
+	return result(protocol.OutcomeApplied)
 }
 
 func (c *fakeConn) apply(ctx context.Context, req protocol.Request, on func(protocol.Event) *protocol.Control) (*protocol.Reply, error) {
@@ -233,13 +290,37 @@ func (c *fakeConn) apply(ctx context.Context, req protocol.Request, on func(prot
 	for _, s := range []protocol.Step{protocol.StepLock, protocol.StepBackup, protocol.StepSwap} {
 		on(protocol.Event{Step: s, At: time.Now()})
 		if err := pause(ctx, f.latency); err != nil {
-			c.past(req.Run, protocol.OutcomeRestored)
+			if s == protocol.StepSwap {
+				c.past(req.Run, protocol.OutcomeRestored)
+			}
 			return nil, err
 		}
 	}
+	if req.Play {
+		if answer := on(protocol.Event{Step: protocol.StepPlay, At: time.Now()}); answer == nil || !answer.Confirm {
+			c.because(req.Run, protocol.OutcomeRestored, protocol.StepPlay)
+			r := failed(protocol.OutcomeRestored)
+			if answer != nil && answer.Reason != "" {
+				r.Result.Failed, r.Error.Text, r.Error.Hint = protocol.StepPlay, answer.Reason, answer.Hint
+			}
+			return r, nil
+		}
+		on(protocol.Event{Step: protocol.StepHealth, At: time.Now()})
+	}
 	switch n.fault {
+	case cutWaits, cutAway, cutAwayLong:
+		f.mu.Lock()
+		n.waits = &wait{req.Run, time.Now().Add(req.ConfirmWithin)}
+		switch n.fault {
+		case cutAway:
+			n.awayUntil = time.Now().Add(15 * time.Second)
+		case cutAwayLong:
+			n.awayUntil = time.Now().Add(req.ConfirmWithin + 30*time.Second)
+		}
+		f.mu.Unlock()
+		return nil, errCut
 	case stepFails:
-		c.past(req.Run, protocol.OutcomeRestored)
+		c.because(req.Run, protocol.OutcomeRestored, protocol.StepHealth)
 		return failed(protocol.OutcomeRestored), nil
 	case breaks:
 		c.past(req.Run, protocol.OutcomeBroken)
@@ -267,6 +348,11 @@ func (c *fakeConn) apply(ctx context.Context, req protocol.Request, on func(prot
 		return failed(protocol.OutcomeRestored), nil
 	}
 	c.past(req.Run, protocol.OutcomeApplied)
+	if n.fault == goneApplied {
+		f.mu.Lock()
+		n.gone = true
+		f.mu.Unlock()
+	}
 	if n.fault == cutAtCommit {
 		return nil, errCut
 	}

@@ -24,7 +24,7 @@ func (r *run) line(ctx context.Context, i int, node string) (Conn, *NodeError) {
 
 // tell passes a step of the engine on to the record and to the observer.
 func (r *run) tell(i int, node string, step protocol.Step, text string) {
-	r.news.put(update{node: i, step: step}, 0)
+	r.news.put(update{node: i, step: step}, maxSteps)
 	r.mail.step(node, step, text)
 }
 

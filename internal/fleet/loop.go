@@ -24,6 +24,7 @@ type run struct {
 	stop    <-chan struct{}
 	workers sync.WaitGroup
 	saveErr error
+	silent  string // why the gate had the run stopped
 }
 
 // update is what a node's goroutine tells the loop. Phase is empty for a mere step.
@@ -33,6 +34,12 @@ type update struct {
 	phase  Phase
 	result *protocol.Result
 	err    *NodeError
+	// own is set when a node that put itself back did so because a step failed, and
+	// not because nobody was there any more.
+	own    bool
+	gate   *GateRun
+	undone *protocol.Result // of the undo after the gate denied
+	silent string           // the gate was, so the run stops
 }
 
 func (r *run) loop(ctx context.Context) {
@@ -45,12 +52,19 @@ func (r *run) loop(ctx context.Context) {
 		case Undo:
 			r.undo(ctx, d)
 		case Wait:
-			r.wait(ctx)
+			// Next does not look at steps, of which there are many.
+			for !r.wait(ctx) {
+			}
 		case Finish:
 			r.workers.Wait()
 			r.rec.Outcome, r.rec.Reason = d.Outcome, d.Reason
-			if r.saveErr != nil && r.rec.Reason == "stopped as asked" {
-				r.rec.Reason = "the run record could not be written"
+			if r.rec.Reason == stoppedAsAsked {
+				switch {
+				case r.saveErr != nil:
+					r.rec.Reason = "the run record could not be written"
+				case r.silent != "":
+					r.rec.Reason = r.silent
+				}
 			}
 			r.rec.Ended = time.Now()
 			r.save()
@@ -78,8 +92,9 @@ func (r *run) askStop(s Stop) {
 	}
 }
 
-// wait takes in what nodes tell, all that is there, and records it once.
-func (r *run) wait(ctx context.Context) {
+// wait takes in what nodes tell, all that is there, and records it once. It
+// reports whether a phase or a request to stop is new.
+func (r *run) wait(ctx context.Context) (news bool) {
 	done := ctx.Done()
 	if r.rec.Stop == StopNow {
 		done = nil
@@ -88,14 +103,18 @@ func (r *run) wait(ctx context.Context) {
 	case <-r.news.bell:
 		for _, u := range r.news.take() {
 			r.note(u)
+			news = news || u.phase != ""
 		}
 	case <-r.stop:
 		r.stop = nil
 		r.askStop(StopSoon)
+		news = true
 	case <-done:
 		r.askStop(StopNow)
+		news = true
 	}
 	r.save()
+	return news
 }
 
 func (r *run) note(u update) {
@@ -103,10 +122,17 @@ func (r *run) note(u update) {
 	if u.step != "" {
 		n.Step = u.step
 	}
-	if u.phase == "" {
+	switch u.phase {
+	case "":
+		return
+	case Pending:
+		// It is to be done again, as if it had never been begun.
+		*n = NodeRun{Name: n.Name, ControlPlane: n.ControlPlane, Group: n.Group, Phase: Pending, Plan: n.Plan}
+		r.noteGate(n, u)
 		return
 	}
 	n.Phase = u.phase
+	r.noteGate(n, u)
 	result, err := &n.Result, &n.Error
 	if n.Undo {
 		result, err = &n.UndoResult, &n.UndoError
@@ -143,8 +169,11 @@ func (r *run) start(ctx context.Context, d Decision) {
 		return
 	}
 	r.mail.wave(d.Wave, false, d.Nodes)
+	if r.plays() {
+		r.Player.Wave(d.Nodes)
+	}
 	for _, name := range d.Nodes {
-		r.spawn(ctx, r.index[name], r.attempt)
+		r.spawn(ctx, r.index[name], r.inWave(r.gated(r.attempt)))
 	}
 }
 
@@ -171,10 +200,10 @@ func (r *run) undo(ctx context.Context, d Decision) {
 
 // spawn lets work go on for node i on a goroutine of its own: as many as Next
 // starts at once, which is at most the policy's wave.
-func (r *run) spawn(ctx context.Context, i int, work func(context.Context, int, NodeRun) update) {
+func (r *run) spawn(ctx context.Context, i int, do work) {
 	n := r.rec.Nodes[i]
 	r.workers.Go(func() {
-		u := work(ctx, i, n)
+		u := do(ctx, i, n)
 		u.node = i
 		r.news.put(u, 0)
 	})

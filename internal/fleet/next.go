@@ -25,9 +25,13 @@ type State struct {
 // NodeState is where one node stands.
 type NodeState struct {
 	Name string
-	// ControlPlane nodes come last and one by one.
+	// ControlPlane nodes go one by one; Policy says when.
 	ControlPlane bool
-	Phase        Phase
+	// Group is the one of Policy.Groups that the node is in; empty for none.
+	Group string
+	Phase Phase
+	// Unready is true once a gate found that the node cannot run pods.
+	Unready bool
 	// Begun is true once the node was started in this run, in wave Wave. Wave 0
 	// is the canaries.
 	Begun bool
@@ -78,40 +82,73 @@ type Decision struct {
 // leads to Finish after at most two decisions a node.
 //
 // Nodes with nothing to do never take part. Canaries go first and alone, then
-// waves of at most WaveSize, each after the whole former one ended; control-plane
-// nodes go last and one by one. A failed canary, or more failures than the budget
-// (those found while planning count), stops the run: nothing more is started,
-// nodes in flight end, then OnFailure says what is undone, in reverse order.
+// waves, each after the whole former one ended. A wave is of one group, and a
+// group is finished before the next one begins; control-plane nodes go one by
+// one, and last unless the policy says otherwise. Nodes in flight and nodes that
+// are down already are together never more than WaveSize, when nodes are undone
+// too: where no room is left, nothing more is started or undone.
+//
+// A failed canary, or more failures than the budget (those found while planning
+// count), stops the run: nothing more is started, nodes in flight end, then
+// OnFailure says what is undone, in reverse order.
 func Next(s State, p Policy) Decision {
 	p = p.normal()
-	for _, n := range s.Nodes {
-		if n.Phase.InFlight() {
+	for i := range s.Nodes {
+		if s.Nodes[i].Phase.InFlight() {
 			return Decision{Action: Wait}
 		}
 	}
-	order := inOrder(s.Nodes)
-	canaries := canariesOf(order, p.Canary)
+	q := queueUp(s.Nodes, p)
+	canaries := q.canaries(p.Canary)
 	if why := failure(s, canaries, p); why != "" {
-		if batch := toUndo(order, p); len(batch) > 0 && s.Stop != StopNow {
-			return Decision{Action: Undo, Nodes: batch, Reason: why}
-		}
-		return Decision{Action: Finish, Outcome: outcomeOf(s), Reason: why}
+		return afterFailure(s, q, p, why)
 	}
-	if !slices.ContainsFunc(order, isPending) {
+	if !slices.ContainsFunc(q.nodes, isPending) {
 		return Decision{Action: Finish, Outcome: outcomeOf(s)}
 	}
 	if s.Stop != StopNone {
-		return Decision{Action: Finish, Outcome: outcomeOf(s), Reason: "stopped as asked"}
+		return Decision{Action: Finish, Outcome: outcomeOf(s), Reason: stoppedAsAsked}
 	}
-	if batch := firstBatch(canaries, p.WaveSize, isPending); len(batch) > 0 {
+	down := countDown(s.Nodes)
+	if batch := canaries.batch(p.WaveSize, down, isPending); len(batch) > 0 {
 		return Decision{Action: Start, Nodes: batch, Wave: 0}
 	}
-	return Decision{Action: Start, Nodes: firstBatch(order, p.WaveSize, isPending), Wave: lastWave(order) + 1}
+	if batch := q.batch(p.WaveSize, down, isPending); len(batch) > 0 {
+		return Decision{Action: Start, Nodes: batch, Wave: q.lastWave() + 1}
+	}
+	return Decision{Action: Finish, Outcome: outcomeOf(s), Reason: downText(down, p) + ": no other may start"}
+}
+
+const stoppedAsAsked = "stopped as asked"
+
+// afterFailure is the decision once the run must stop because of why.
+func afterFailure(s State, q lineup, p Policy, why string) Decision {
+	d := Decision{Action: Finish, Outcome: outcomeOf(s), Reason: why}
+	if s.Stop == StopNow {
+		return d
+	}
+	wanted := undoWanted(q, p)
+	down := countDown(s.Nodes)
+	// To undo a node that is down takes none away, whatever else is down.
+	possible := func(n *NodeState) bool { return wanted(n) && (n.down() || down < p.WaveSize) }
+	if batch := q.reversed().batch(p.WaveSize, down, possible); len(batch) > 0 {
+		return Decision{Action: Undo, Nodes: batch, Reason: why}
+	}
+	kept := 0
+	for _, n := range q.nodes {
+		if wanted(n) {
+			kept++
+		}
+	}
+	if kept > 0 {
+		d.Reason += fmt.Sprintf("; %s, so %s not undone", downText(down, p), are(kept))
+	}
+	return d
 }
 
 // failure returns why the run must stop, or "".
-func failure(s State, canaries []NodeState, p Policy) string {
-	for _, n := range canaries {
+func failure(s State, canaries lineup, p Policy) string {
+	for _, n := range canaries.nodes {
 		if n.Begun && n.Phase.Failed() {
 			return fmt.Sprintf("canary node %q failed", n.Name)
 		}
@@ -136,70 +173,49 @@ func failure(s State, canaries []NodeState, p Policy) string {
 	return ""
 }
 
-// toUndo returns the next batch to put back, the last started first.
-func toUndo(order []NodeState, p Policy) []string {
+// undoWanted tells which nodes are to be put back by the policy, and were not yet.
+func undoWanted(q lineup, p Policy) func(*NodeState) bool {
 	wave := 0
 	switch p.OnFailure {
 	case v1alpha1.RollbackRun:
 	case v1alpha1.RollbackWave:
-		wave = lastWave(order)
+		wave = q.lastWave()
 	default:
-		return nil
+		return func(*NodeState) bool { return false }
 	}
-	last := slices.Clone(order)
-	slices.Reverse(last)
-	return firstBatch(last, p.WaveSize, func(n NodeState) bool {
+	return func(n *NodeState) bool {
 		return n.Begun && !n.Undo && n.Wave >= wave && (n.Phase == Applied || n.Phase == Lost)
-	})
+	}
 }
 
-// inOrder returns the nodes that take part: workers as given, then the control plane.
-func inOrder(nodes []NodeState) []NodeState {
-	var workers, control []NodeState
-	for _, n := range nodes {
-		switch {
-		case !n.Begun && n.Phase != Pending:
-		case n.ControlPlane:
-			control = append(control, n)
-		default:
-			workers = append(workers, n)
-		}
-	}
-	return append(workers, control...)
+func isPending(n *NodeState) bool { return n.Phase == Pending }
+
+// down reports whether the node can be taken not to serve: it is counted against
+// WaveSize as one in flight is.
+func (n *NodeState) down() bool {
+	return n.Unready || n.Phase == Unreachable || n.Phase == Broken || n.Phase == Lost
 }
 
-// canariesOf are the first n that take part. That is the same set during the
-// whole run, because who takes part is settled before the first start.
-func canariesOf(order []NodeState, n int) []NodeState { return order[:min(n, len(order))] }
+// Down is how many nodes count as down, those in flight left out.
+func (s State) Down() int { return countDown(s.Nodes) }
 
-// firstBatch returns the first nodes that want it: one control-plane node, or up
-// to size workers.
-func firstBatch(nodes []NodeState, size int, want func(NodeState) bool) []string {
-	var names []string
-	for _, n := range nodes {
-		if !want(n) {
-			continue
-		}
-		if n.ControlPlane && len(names) > 0 || len(names) == size {
-			break
-		}
-		names = append(names, n.Name)
-		if n.ControlPlane {
-			break
+func countDown(nodes []NodeState) int {
+	down := 0
+	for i := range nodes {
+		if nodes[i].down() {
+			down++
 		}
 	}
-	return names
+	return down
 }
 
-func isPending(n NodeState) bool { return n.Phase == Pending }
+func downText(down int, p Policy) string {
+	return fmt.Sprintf("%s down already and maxUnavailable is %d", are(down), p.WaveSize)
+}
 
-// lastWave is the highest wave started; 0 when none was or only canaries were.
-func lastWave(nodes []NodeState) int {
-	last := 0
-	for _, n := range nodes {
-		if n.Begun {
-			last = max(last, n.Wave)
-		}
+func are(nodes int) string {
+	if nodes == 1 {
+		return "1 node is"
 	}
-	return last
+	return fmt.Sprintf("%d nodes are", nodes)
 }

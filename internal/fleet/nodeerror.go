@@ -3,9 +3,9 @@ package fleet
 import (
 	"errors"
 	"strings"
-	"unicode"
 
 	"github.com/pullway/pullway/internal/protocol"
+	"github.com/pullway/pullway/internal/terminal"
 )
 
 // Kinds of node errors beside those that the engine tells.
@@ -64,14 +64,14 @@ func fromEngine(node string, e *protocol.Error) *NodeError {
 // maxText is the longest text kept of an error, in bytes.
 const maxText = 2048
 
-// oneLine turns control characters into spaces and cuts at maxText.
+// oneLine turns what drives a terminal into spaces and cuts at maxText.
 func oneLine(s string) string {
 	cut := len(s) > maxText
 	if cut {
 		s = s[:maxText]
 	}
 	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
+		if terminal.Drives(r) {
 			return ' '
 		}
 		return r

@@ -29,6 +29,8 @@ type Planned struct {
 	// Plan is nil when Err is about the connection or the engine.
 	Plan *plan.Node
 	Err  *NodeError
+	// Gate is what the gate says before the run; nil when none was asked.
+	Gate *GateAnswer
 	// conn stays open for the apply when there is something to do.
 	conn Conn
 }
@@ -55,14 +57,15 @@ type Plans struct{ Nodes []Planned }
 // Close gives all connections back. It may be called more than once, and after
 // an apply, which takes the connections over.
 func (p *Plans) Close() error {
-	var errs []error
+	var open []Conn
 	for i := range p.Nodes {
 		if c := p.Nodes[i].conn; c != nil {
-			errs = append(errs, c.Close())
+			open = append(open, c)
 			p.Nodes[i].conn = nil
 		}
 	}
-	return errors.Join(errs...)
+	// Side by side, for each waits until its engine has left.
+	return errors.Join(Each(context.Background(), open, 0, func(_ context.Context, c Conn) error { return c.Close() })...)
 }
 
 // Plan asks all targets at once, at most Limit in flight. base says what is
@@ -96,7 +99,7 @@ func (p *Planner) one(ctx context.Context, target Target, req protocol.Request, 
 	}
 	reply, nerr := converse(ctx, planned.conn, target.Name, req, t.Plan, mail)
 	if p.Settle && nerr == nil && reply.Plan != nil && reply.Plan.Interrupted != "" {
-		recover := protocol.Request{Op: protocol.OpRecover, Run: req.Run}
+		recover := protocol.Request{Op: protocol.OpRecover, Run: req.Run, Operator: req.Operator}
 		if _, nerr = converse(ctx, planned.conn, target.Name, recover, t.Apply, mail); nerr == nil {
 			reply, nerr = converse(ctx, planned.conn, target.Name, req, t.Plan, mail)
 		}
@@ -108,12 +111,17 @@ func (p *Planner) one(ctx context.Context, target Target, req protocol.Request, 
 		planned.Err = newNodeError(target.Name, ErrBadReply, errors.New("the engine's reply holds no plan"))
 	case reply.Plan.CanApply() && reply.Plan.Fingerprint == "":
 		planned.Err = newNodeError(target.Name, ErrBadReply, errors.New("the engine's plan has no fingerprint"))
+	case len(reply.Plan.Fingerprint) > maxFingerprint:
+		planned.Err = newNodeError(target.Name, ErrBadReply, fmt.Errorf("the engine's plan has a fingerprint of %d bytes", len(reply.Plan.Fingerprint)))
 	default:
 		planned.Plan = reply.Plan
 		planned.Err = firstProblem(target.Name, reply.Plan)
 	}
 	return planned
 }
+
+// maxFingerprint is the longest fingerprint that is taken of a node, in bytes.
+const maxFingerprint = 256
 
 // firstProblem is the error of a plan that has problems; the others are in the plan.
 func firstProblem(node string, p *plan.Node) *NodeError {

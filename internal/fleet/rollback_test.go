@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"context"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -90,81 +89,5 @@ func TestRollback(t *testing.T) {
 func TestRollbackOfARollbackIsRefused(t *testing.T) {
 	if _, err := (&Driver{}).Rollback(t.Context(), undoOptions(Policy{}), &Run{ID: runID, Target: "20261122T101502Z-0001"}); err == nil {
 		t.Error("no error")
-	}
-}
-
-// TestResume kills the driver after every record it wrote, and lets another one
-// go on from there: whatever was in flight, the fleet gets to the same end.
-func TestResume(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		all := targets(4, 1)
-		faulty := map[string]fault{"w2": cutAtCommit}
-		whole := &tape{}
-		o := options(Policy{Canary: 1, WaveSize: 2})
-		if _, err := planAndApply(t.Context(), newFakeFleet(all, faulty), all, o, whole, nil); err != nil {
-			t.Fatal(err)
-		}
-		tried := 0
-		for i := range whole.saved {
-			f := newFakeFleet(all, faulty)
-			kill := &killer{at: i}
-			crashed(t, f, all, o, kill)
-			if kill.left == nil || !kill.left.Interrupted() {
-				break // what is reported together is recorded together, so runs differ
-			}
-			tried++
-			run, err := (&Driver{Connector: f}).Resume(t.Context(), o, kill.left)
-			if err != nil {
-				t.Fatal(err)
-			}
-			// What the crash cut off has put itself back, which stops the run;
-			// everything else is as if nothing had happened.
-			restored := strings.Contains(phases(run), string(Restored)) || strings.Contains(phases(run), string(Unreachable))
-			if (run.Outcome == Done) == restored || run.Outcome == RollbackFailed {
-				t.Errorf("killed at record %d: %s, outcome %q", i, phases(run), run.Outcome)
-			}
-			for _, b := range f.begun {
-				if n := strings.Count(strings.Join(f.begun, ",")+",", b+","); n > 1 {
-					t.Errorf("killed at record %d: %s was done %d times", i, b, n)
-				}
-			}
-			if f.open != 0 || len(f.wrong) > 0 {
-				t.Errorf("%d connections left open; %v", f.open, f.wrong)
-			}
-			if _, err := (&Driver{Connector: f}).Resume(t.Context(), o, run); err == nil {
-				t.Error("a run that has ended was resumed")
-			}
-		}
-		if tried < 10 {
-			t.Errorf("killed at %d records only", tried)
-		}
-	})
-}
-
-// killer lets the driver's process die right after it wrote record at: all that
-// is in flight loses its line then, and no later record is kept.
-type killer struct {
-	tape
-	at   int
-	left *Run
-	kill context.CancelFunc
-}
-
-func (k *killer) Save(run *Run) error {
-	err := k.tape.Save(run)
-	if len(k.saved) == k.at+1 {
-		k.left = k.read(k.at)
-		k.kill()
-	}
-	return err
-}
-
-func crashed(t *testing.T, f *fakeFleet, all []Target, o Options, k *killer) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	k.kill = cancel
-	if _, err := planAndApply(ctx, f, all, o, k, nil); err != nil {
-		t.Fatal(err)
 	}
 }

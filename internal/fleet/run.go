@@ -26,8 +26,17 @@ type Run struct {
 	// Operator is user@host; Version is Pullway's.
 	Operator string `json:"operator,omitempty"`
 	Version  string `json:"version,omitempty"`
+	// Adopt, Force and NoProof are the flags that it was given.
+	Adopt   bool `json:"adopt,omitempty"`
+	Force   bool `json:"force,omitempty"`
+	NoProof bool `json:"noProof,omitempty"`
+
+	// Play tells that Kubespray's playbook changed the nodes, and not the engine.
+	Play bool `json:"play,omitempty"`
 
 	Started time.Time `json:"started"`
+	// Resumed are the times at which the run was gone on with after an interruption.
+	Resumed []time.Time `json:"resumed,omitempty"`
 	// Ended is zero while the run is under way, and for ever when it crashed.
 	Ended time.Time `json:"ended,omitzero"`
 	// Outcome is empty until the run ended. Reason says why it stopped early.
@@ -47,7 +56,9 @@ const RunSchema = 1
 type NodeRun struct {
 	Name         string `json:"name"`
 	ControlPlane bool   `json:"controlPlane,omitempty"`
-	Phase        Phase  `json:"phase"`
+	// Group is the one of the policy's groups that the node is in.
+	Group string `json:"group,omitempty"`
+	Phase Phase  `json:"phase"`
 	// Wave counts when Begun is set; 0 is the canaries.
 	Wave  int       `json:"wave"`
 	Begun time.Time `json:"begun,omitzero"`
@@ -63,6 +74,8 @@ type NodeRun struct {
 	Undo       bool             `json:"undo,omitempty"`
 	UndoResult *protocol.Result `json:"undoResult,omitempty"`
 	UndoError  *NodeError       `json:"undoError,omitempty"`
+	// Gate is what Kubernetes said of the node; absent where it was not asked.
+	Gate *GateRun `json:"gate,omitempty"`
 }
 
 // PlanSummary is what a record keeps of a plan: no diffs.
@@ -84,14 +97,16 @@ func summary(p *plan.Node) *PlanSummary {
 	}
 	s := &PlanSummary{
 		Fingerprint: p.Fingerprint,
-		Release:     p.Facts.Release,
+		Release:     oneLine(p.Facts.Release),
 		Restart:     p.Restart.Needed,
 		Warnings:    len(p.Warnings),
 		Problems:    len(p.Problems),
 	}
+	left := &ration{maxKept}
 	for _, c := range p.Changes {
 		s.Changes = append(s.Changes, string(c.Action)+" "+c.Path)
 	}
+	s.Changes = shorten(left, s.Changes, left.line)
 	return s
 }
 
@@ -102,10 +117,12 @@ func (r *Run) State() State {
 		s.Nodes[i] = NodeState{
 			Name:         n.Name,
 			ControlPlane: n.ControlPlane,
+			Group:        n.Group,
 			Phase:        n.Phase,
 			Begun:        !n.Begun.IsZero(),
 			Wave:         n.Wave,
 			Undo:         n.Undo,
+			Unready:      n.Gate.unready(),
 		}
 	}
 	return s
@@ -118,7 +135,7 @@ func (r *Run) Interrupted() bool { return r.Ended.IsZero() }
 func (r *Run) targets() []Target {
 	all := make([]Target, len(r.Nodes))
 	for i, n := range r.Nodes {
-		all[i] = Target{Name: n.Name, ControlPlane: n.ControlPlane}
+		all[i] = Target{Name: n.Name, ControlPlane: n.ControlPlane, Group: n.Group}
 	}
 	return all
 }

@@ -29,6 +29,36 @@ func TestFiveThousand(t *testing.T) {
 	})
 }
 
+// TestNextIsCheap: the driver asks after each node, so what Next takes of memory
+// for a large fleet is bounded by a few slices, and by nothing while it waits.
+func TestNextIsCheap(t *testing.T) {
+	s := State{}
+	for _, n := range targets(4997, 3) {
+		s.Nodes = append(s.Nodes, NodeState{Name: n.Name, ControlPlane: n.ControlPlane, Phase: Pending})
+	}
+	p := Policy{Canary: 1, WaveSize: 500}
+	// Two slices of the line, the places, the map, and the names as they grow.
+	if n := testing.AllocsPerRun(10, func() { Next(s, p) }); n > 20 {
+		t.Errorf("%.0f allocations for a decision", n)
+	}
+	s.Nodes[4999].Phase = Working
+	if n := testing.AllocsPerRun(10, func() { Next(s, p) }); n > 0 {
+		t.Errorf("%.0f allocations while it waits", n)
+	}
+}
+
+func BenchmarkForecastOfFiveThousandOneByOne(b *testing.B) {
+	s := State{}
+	for _, n := range targets(4997, 3) {
+		s.Nodes = append(s.Nodes, NodeState{Name: n.Name, ControlPlane: n.ControlPlane, Phase: Pending})
+	}
+	for b.Loop() {
+		if coming, _ := Forecast(s, Policy{Canary: 1, WaveSize: 1}); len(coming) != 5000 {
+			b.Fatal(len(coming))
+		}
+	}
+}
+
 func BenchmarkFiveThousand(b *testing.B) {
 	all := targets(4997, 3)
 	for b.Loop() {

@@ -2,6 +2,7 @@ package report
 
 import (
 	"github.com/pullway/pullway/internal/fleet"
+	"github.com/pullway/pullway/internal/plan"
 	"github.com/pullway/pullway/internal/protocol"
 )
 
@@ -82,6 +83,10 @@ func (v Verify) Human(out *Printer) {
 type Status struct {
 	Schema string       `json:"schema"`
 	Nodes  []StatusNode `json:"nodes"`
+	// Summary counts the nodes.
+	Summary StatusSummary `json:"summary"`
+	// Each shows every node by itself, not those that are alike together.
+	Each bool `json:"-"`
 }
 
 // StatusNode is what one node knows of itself.
@@ -89,32 +94,39 @@ type StatusNode struct {
 	Name   string           `json:"name"`
 	Status *protocol.Status `json:"status,omitempty"`
 	Error  *fleet.NodeError `json:"error,omitempty"`
+	// Stale are host directories that Kubespray wrote and its variables name no
+	// more; only with --kubespray. VariablesUnknown says why they could not be told.
+	Stale            []plan.Stale `json:"stale,omitempty"`
+	VariablesUnknown string       `json:"variablesUnknown,omitempty"`
 }
 
-// NewStatus makes the result of a fleet's answers.
-func NewStatus(answers []fleet.Answer) Status {
+// Named gives the host directories that Kubespray's variables name for a node.
+type Named func(node string) ([]string, error)
+
+// stale compares what others wrote on a node with the variables.
+func (named Named) stale(node string, s *protocol.Status) (all []plan.Stale, unknown string) {
+	if named == nil || s == nil {
+		return nil, ""
+	}
+	names, err := named(node)
+	if err != nil {
+		return nil, err.Error()
+	}
+	return plan.StaleOf(s.Kept, names), ""
+}
+
+// NewStatus makes the result of a fleet's answers. named is nil when no variables
+// are compared.
+func NewStatus(answers []fleet.Answer, named Named) Status {
 	s := Status{Schema: StatusSchema}
 	for _, a := range answers {
 		n := StatusNode{Name: a.Target.Name, Error: a.Err}
 		if a.Reply != nil {
 			n.Status = a.Reply.Status
 		}
+		n.Stale, n.VariablesUnknown = named.stale(n.Name, n.Status)
 		s.Nodes = append(s.Nodes, n)
+		s.Summary.count(n)
 	}
 	return s
-}
-
-// Human writes a block for each node.
-func (s Status) Human(out *Printer) {
-	for _, n := range s.Nodes {
-		if n.Status == nil {
-			out.line("%s  %s", out.paint(bold, n.Name), out.paint(red, "could not be asked"))
-			if n.Error != nil {
-				out.line("  %s", n.Error.Text)
-				out.hint("  ", n.Error.Hint)
-			}
-			continue
-		}
-		statusView(*n.Status).human(n.Name, out)
-	}
 }

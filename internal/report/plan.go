@@ -17,6 +17,10 @@ type Plan struct {
 	SpecDigest string      `json:"specDigest"`
 	Nodes      []PlanNode  `json:"nodes"`
 	Summary    PlanSummary `json:"summary"`
+	// Rollout is the order in which the nodes would go.
+	Rollout *Rollout `json:"rollout,omitempty"`
+	// Impact is who would be hurt; only with a kubeconfig.
+	Impact *Headline `json:"impact,omitempty"`
 }
 
 // PlanSchema is the present version of Plan.
@@ -27,7 +31,11 @@ type PlanNode struct {
 	Name  string           `json:"name"`
 	Plan  *plan.Node       `json:"plan,omitempty"`
 	Error *fleet.NodeError `json:"error,omitempty"`
+	// Gate is what Kubernetes says of the node, where it was asked.
+	Gate *fleet.GateAnswer `json:"gate,omitempty"`
 }
+
+func (n PlanNode) denied() bool { return n.Gate != nil && n.Gate.Verdict == fleet.GateDeny }
 
 // PlanSummary counts nodes.
 type PlanSummary struct {
@@ -42,13 +50,13 @@ type PlanSummary struct {
 func NewPlan(name, digest string, nodes []fleet.Planned) Plan {
 	p := Plan{Schema: PlanSchema, Name: name, SpecDigest: digest}
 	for _, n := range nodes {
-		p.Nodes = append(p.Nodes, PlanNode{Name: n.Target.Name, Plan: n.Plan, Error: n.Err})
+		p.Nodes = append(p.Nodes, PlanNode{Name: n.Target.Name, Plan: n.Plan, Error: n.Err, Gate: n.Gate})
 		switch {
 		case n.Plan == nil:
 			p.Summary.Failed++
 		case n.Plan.NothingToDo():
 			p.Summary.Unchanged++
-		case n.Plan.CanApply():
+		case n.Plan.CanApply() && !p.Nodes[len(p.Nodes)-1].denied():
 			p.Summary.Change++
 			if n.Plan.Restart.Needed {
 				p.Summary.Restart++
@@ -75,6 +83,8 @@ func (p Plan) Human(out *Printer) {
 		text += fmt.Sprintf(", %d could not be asked", s.Failed)
 	}
 	out.line("%s", out.paint(bold, "Plan: "+text+"."))
+	p.Rollout.human(out)
+	p.Impact.human(out)
 }
 
 type planGroup struct {
@@ -110,7 +120,7 @@ func groupKey(n PlanNode) string {
 	for i := range c.Changes {
 		c.Changes[i].Before, c.Changes[i].After = "", ""
 	}
-	b, _ := json.Marshal(c)
+	b, _ := json.Marshal([]any{c, n.Gate})
 	return string(b)
 }
 
@@ -153,7 +163,7 @@ func (g *planGroup) notices(out *Printer) {
 	n := g.first.Plan
 	for _, f := range n.Foreign {
 		if !f.Conflict {
-			out.line("  kept: %s (written by %s)", f.Path, f.Owner)
+			out.kept(f)
 		}
 	}
 	for _, w := range n.Warnings {
@@ -163,6 +173,9 @@ func (g *planGroup) notices(out *Printer) {
 	for _, w := range n.Problems {
 		out.line("  %s %s", out.paint(red, "refused:"), w.Text)
 		out.hint("  ", w.Hint)
+	}
+	if gate := g.first.Gate; gate != nil {
+		out.gate("  ", "refused:", *gate)
 	}
 }
 
@@ -179,7 +192,15 @@ func (p *Printer) change(c plan.Change) {
 		mode = fmt.Sprintf(" mode %04o", c.Mode)
 	}
 	p.line("  %s %s%s: %s", head, c.Path, mode, c.Reason)
-	for line := range strings.Lines(c.Diff) {
+	if c.Drift != "" {
+		p.line("    %s %s", p.paint(yellow, "drift:"), "it "+c.Drift)
+	}
+	p.diff(c.Diff)
+}
+
+// diff writes a unified diff without its head.
+func (p *Printer) diff(text string) {
+	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\r\n")
 		switch {
 		case strings.HasPrefix(line, "--- "), strings.HasPrefix(line, "+++ "):

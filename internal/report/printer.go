@@ -11,7 +11,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode"
+
+	"github.com/pullway/pullway/internal/terminal"
 )
 
 // Printer writes lines for people.
@@ -23,18 +24,14 @@ type Printer struct {
 // NewPrinter makes a Printer; color marks words with ANSI colours.
 func NewPrinter(w io.Writer, color bool) *Printer { return &Printer{w, color} }
 
-// line writes one line. Every string, error and Stringer among the arguments is
-// cleaned; painted text is not.
+// line writes one line. Every argument that is or prints as text is cleaned,
+// whatever its type; painted text is clean already.
 func (p *Printer) line(format string, args ...any) {
 	for i, a := range args {
 		switch v := a.(type) {
-		case painted:
-		case string:
-			args[i] = Clean(v)
-		case error:
-			args[i] = Clean(v.Error())
-		case fmt.Stringer:
-			args[i] = Clean(v.String())
+		case painted, nil, bool, int, int64, uint32, float64:
+		default:
+			args[i] = Clean(fmt.Sprint(v))
 		}
 	}
 	_, _ = fmt.Fprintf(p.w, format+"\n", args...)
@@ -64,27 +61,20 @@ func (p *Printer) paint(c colour, s string) painted {
 
 // Clean replaces control characters and other things that could move a cursor
 // or hide text by "?"; a tab stays.
-func Clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\t' {
-			return r
-		}
-		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == unicode.ReplacementChar {
-			return '?'
-		}
-		return r
-	}, s)
-}
+func Clean(s string) string { return terminal.Clean(s) }
 
-// JSON writes one result for programs.
+// JSON writes one result for programs. People look at it too, so nothing in it
+// drives a terminal: such characters are escaped.
 func JSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
+	e := json.NewEncoder(terminal.EscapeJSON(w))
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
 	return e.Encode(v)
 }
 
-// count says "1 node", "3 nodes".
+// Count says "1 node", "3 nodes".
+func Count(n int, what string) string { return count(n, what) }
+
 func count(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
@@ -102,3 +92,30 @@ func names(all []string, most int) string {
 
 // Say writes one line for a view that lives elsewhere; arguments are cleaned.
 func (p *Printer) Say(format string, args ...any) { p.line(format, args...) }
+
+// width is how wide wrapped text gets, in characters.
+const width = 96
+
+// wrap writes text in lines of at most width: the first one begins with start, the
+// others are as far in. A word that is longer stands alone.
+func (p *Printer) wrap(start, text string) {
+	p.wrapUnder(start, strings.Repeat(" ", len(start)), text)
+}
+
+// wrapUnder is wrap with what the other lines begin with.
+func (p *Printer) wrapUnder(start, indent, text string) {
+	line := start
+	bare := true
+	for word := range strings.FieldsSeq(Clean(text)) {
+		if !bare && len([]rune(line))+1+len([]rune(word)) > width {
+			p.line("%s", line)
+			line, bare = indent, true
+		}
+		if !bare {
+			line += " "
+		}
+		line += word
+		bare = false
+	}
+	p.line("%s", line)
+}

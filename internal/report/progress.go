@@ -14,7 +14,7 @@ import (
 const mostLive = 12
 
 // Progress shows what happens while it happens: on a terminal a block that is
-// redrawn, otherwise one plain line for each wave, step and end. It is a
+// redrawn, otherwise one plain line for each wave, fetched image, step and end. It is a
 // fleet.Observer.
 type Progress struct {
 	mu    sync.Mutex
@@ -24,13 +24,13 @@ type Progress struct {
 	drawn int
 	order []string
 	at    map[string]string
-	ended int
+	waits map[string]bool
 }
 
 // NewProgress writes to w. live redraws in place with ANSI codes; steps writes
 // every step of every node when not live.
 func NewProgress(w io.Writer, live, steps bool) *Progress {
-	return &Progress{out: NewPrinter(w, live), live: live, steps: steps, at: map[string]string{}}
+	return &Progress{out: NewPrinter(w, live), live: live, steps: steps, at: map[string]string{}, waits: map[string]bool{}}
 }
 
 // WaveStarted implements fleet.Observer.
@@ -52,33 +52,97 @@ func (p *Progress) NodeStep(node string, step protocol.Step, text string) {
 		words += " " + Clean(text)
 	}
 	if !p.live {
-		if p.steps {
+		if p.steps || step == protocol.StepPulled || p.waitsAnew(node, step) {
 			p.say("%s: %s", node, words)
 		}
 		return
 	}
+	p.doing(node, words)
+}
+
+// doing redraws what is done right now.
+func (p *Progress) doing(name, words string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if _, known := p.at[node]; !known {
-		p.order = append(p.order, node)
+	if _, known := p.at[name]; !known {
+		p.order = append(p.order, name)
 	}
-	p.at[node] = words
+	p.at[name] = words
 	p.erase()
 	p.draw()
 }
 
-// NodeEnded implements fleet.Observer.
-func (p *Progress) NodeEnded(node string, phase fleet.Phase, err *fleet.NodeError) {
+// PlayTask tells that a playbook begins a task on these nodes.
+func (p *Progress) PlayTask(nodes []string, task string) {
+	if p.live {
+		for _, n := range nodes {
+			p.NodeStep(n, protocol.StepPlay, task)
+		}
+	} else if p.steps {
+		p.say("playbook: %s", task)
+	}
+}
+
+// PlayChanged tells that a task of a playbook changed something on a node. On a
+// terminal the node's line has said what is done.
+func (p *Progress) PlayChanged(node, task string) {
+	if !p.live {
+		p.say("%s: changed by task %s", node, task)
+	}
+}
+
+// Doing says what is done right now with something that is no node; without a
+// terminal each new thing is one line.
+func (p *Progress) Doing(name, words string) {
+	if p.live {
+		p.doing(name, words)
+		return
+	}
 	p.mu.Lock()
-	p.ended++
-	delete(p.at, node)
+	same := p.at[name] == words
+	p.at[name] = words
+	p.mu.Unlock()
+	if !same {
+		p.say("%s: %s", name, words)
+	}
+}
+
+// Told says what became of something that is no node.
+func (p *Progress) Told(name, what, text string) {
+	p.forget(name)
+	if text != "" {
+		what += ": " + text
+	}
+	p.say("%s: %s", name, what)
+}
+
+func (p *Progress) forget(name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.at, name)
 	for i, n := range p.order {
-		if n == node {
+		if n == name {
 			p.order = append(p.order[:i], p.order[i+1:]...)
 			break
 		}
 	}
-	p.mu.Unlock()
+}
+
+// waitsAnew reports whether a node begins to be waited for, which may last minutes
+// and is told once also where steps are not.
+func (p *Progress) waitsAnew(node string, step protocol.Step) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if step != fleet.StepSettle || p.waits[node] {
+		return false
+	}
+	p.waits[node] = true
+	return true
+}
+
+// NodeEnded implements fleet.Observer.
+func (p *Progress) NodeEnded(node string, phase fleet.Phase, err *fleet.NodeError) {
+	p.forget(node)
 	if err != nil {
 		p.say("%s: %s: %s", node, endText(phase), err.Text)
 		return
@@ -150,11 +214,13 @@ func (p *Progress) draw() {
 
 func stepText(s protocol.Step) string {
 	text := map[protocol.Step]string{
-		fleet.StepConnect: "connecting", fleet.StepSettle: "asking what became of it",
+		fleet.StepConnect: "connecting", fleet.StepSettle: "waiting to ask what became of it", fleet.StepGate: "asking Kubernetes",
 		protocol.StepLock: "taking the node's lock", protocol.StepRecover: "settling an interrupted run",
 		protocol.StepObserve: "looking", protocol.StepStage: "staging files", protocol.StepCheck: "checking the candidate",
-		protocol.StepBackup: "backing up", protocol.StepArm: "arming the dead man's switch", protocol.StepSwap: "swapping files", protocol.StepRestart: "restarting containerd",
-		protocol.StepHealth: "checking CRI", protocol.StepProve: "pulling", protocol.StepProven: "proven",
+		protocol.StepBackup: "backing up", protocol.StepArm: "arming the dead man's switch", protocol.StepProbe: "pulling through the new endpoints",
+		protocol.StepPlay: "playbook:", protocol.StepSwap: "swapping files", protocol.StepRestart: "restarting containerd",
+		protocol.StepHealth: "checking CRI", protocol.StepProve: "pulling", protocol.StepProven: "proven", protocol.StepRemove: "removing what is named no more",
+		protocol.StepPull: "fetching", protocol.StepPulled: "image",
 		protocol.StepCommit: "committing", protocol.StepUndo: "putting back", protocol.StepRestored: "put back",
 	}[s]
 	if text == "" {

@@ -72,17 +72,33 @@ Plan: 2 nodes to change (2 restarts of containerd), 1 as desired, 1 could not be
 func TestRunSaysWhatStandsNow(t *testing.T) {
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	base := fleet.Run{ID: "20260102T030405Z-0001", Command: "apply", Started: start, Ended: start.Add(2 * time.Second)}
-	proven := &protocol.Result{Outcome: protocol.OutcomeApplied, Restarted: true, RestartGap: 70 * time.Millisecond,
+	proven := &protocol.Result{Outcome: protocol.OutcomeApplied, Restarted: true, Restarts: 1, RestartGap: 70 * time.Millisecond, Kept: 12,
 		Proofs: []protocol.Proof{{Image: "r/i:1", OK: true, Fresh: true, Endpoints: []string{"http://r"}, Took: 50 * time.Millisecond, ByName: "pulled"}}}
+	quiet := &protocol.Result{Outcome: protocol.OutcomeApplied}
+	// A record of a release that did not count restarts.
+	old := &protocol.Result{Outcome: protocol.OutcomeApplied, Restarted: true, RestartGap: 90 * time.Millisecond}
+	unproven := &protocol.Result{Outcome: protocol.OutcomeRefused, Failed: protocol.StepProbe,
+		Proofs: []protocol.Proof{{Image: "r/i:1", Error: "401", Hint: "password?"}}}
 	cases := []struct {
 		outcome fleet.Outcome
 		nodes   []fleet.NodeRun
 		want    string
 	}{
 		{fleet.Done, []fleet.NodeRun{{Name: "node1", Phase: fleet.Applied, Result: proven}},
-			"node1                changed and proven, containerd restarted (CRI away for 70ms)\n" +
+			"node1                changed and proven, containerd restarted (CRI away for 70ms, 12 containers ran on)\n" +
 				"  pulled r/i:1 from http://r in 50ms (layers fetched)\n\n" +
-				"Done: 1 node changed. (run 20260102T030405Z-0001, 2s)\n  undo it with: pullway rollback 20260102T030405Z-0001\n"},
+				"Done: 1 node changed. (run 20260102T030405Z-0001, 2s)\n  1 restart of containerd, CRI away for 70ms at the most\n  undo it with: pullway rollback 20260102T030405Z-0001\n"},
+		{fleet.Done, []fleet.NodeRun{{Name: "node1", Phase: fleet.Applied, Result: proven}, {Name: "node2", Phase: fleet.Applied, Result: quiet}, {Name: "node3", Phase: fleet.Applied, Result: old}},
+			"node1                changed and proven, containerd restarted (CRI away for 70ms, 12 containers ran on)\n" +
+				"  pulled r/i:1 from http://r in 50ms (layers fetched)\n" +
+				"node2                changed, not proven, no restart\nnode3                changed, not proven, containerd restarted (CRI away for 90ms)\n\n" +
+				"Done: 3 nodes changed. (run 20260102T030405Z-0001, 2s)\n  2 restarts of containerd, CRI away for 90ms at the most\n  undo it with: pullway rollback 20260102T030405Z-0001\n"},
+		{fleet.Done, []fleet.NodeRun{{Name: "node2", Phase: fleet.Applied, Result: quiet}},
+			"node2                changed, not proven, no restart\n\nDone: 1 node changed. (run 20260102T030405Z-0001, 2s)\n" +
+				"  containerd was not restarted anywhere\n  undo it with: pullway rollback 20260102T030405Z-0001\n"},
+		{fleet.FailedUnchanged, []fleet.NodeRun{{Name: "node1", Phase: fleet.Refused, Result: unproven, Error: &fleet.NodeError{Text: "probe: 401", Hint: "password?"}}},
+			"node1                the proof failed, not changed\n  not pulled r/i:1: 401\n    hint: password?\n\n" +
+				"Failed, and nothing was changed. (run 20260102T030405Z-0001, 2s)\n"},
 		{fleet.AllRolledBack, []fleet.NodeRun{{Name: "node1", Phase: fleet.Restored, Error: &fleet.NodeError{Text: "401", Hint: "password?"}}, {Name: "node2", Phase: fleet.Pending}},
 			"node1                failed and put itself back\n  error: 401\n    hint: password?\n" +
 				"node2                not touched\n\nFailed, and put back: 1 node changed and restored. (run 20260102T030405Z-0001, 2s)\n"},

@@ -18,10 +18,30 @@ type Run struct {
 	Schema string `json:"schema"`
 	*fleet.Run
 	ExitCode int `json:"exitCode"`
+	// Restarts of containerd on all nodes together.
+	Restarts int `json:"restarts"`
+	// LargestRestartGap is the longest restartGap of a node.
+	LargestRestartGap time.Duration `json:"largestRestartGap,omitempty"`
 }
 
 // NewRun makes the result of a run.
-func NewRun(r *fleet.Run) Run { return Run{Schema: RunSchema, Run: r, ExitCode: r.Outcome.ExitCode()} }
+func NewRun(r *fleet.Run) Run {
+	run := Run{Schema: RunSchema, Run: r, ExitCode: r.Outcome.ExitCode()}
+	for _, n := range r.Nodes {
+		for _, res := range []*protocol.Result{n.Result, n.UndoResult} {
+			if res == nil {
+				continue
+			}
+			restarts := res.Restarts
+			if res.Restarted && restarts == 0 {
+				restarts = 1 // a record of a release that did not count
+			}
+			run.Restarts += restarts
+			run.LargestRestartGap = max(run.LargestRestartGap, res.RestartGap)
+		}
+	}
+	return run
+}
 
 // Human writes what became of each node, and what stands now.
 func (r Run) Human(out *Printer) {
@@ -37,9 +57,26 @@ func (r Run) Human(out *Printer) {
 	if r.Reason != "" {
 		out.line("  %s", r.Reason)
 	}
-	if r.Outcome == fleet.Done && r.Command == "apply" {
+	if r.Outcome == fleet.Done || r.Restarts > 0 {
+		out.line("  %s", r.disturbance())
+	}
+	if r.Outcome == fleet.Stopped && r.Stop == fleet.StopSoon && r.Failing() == "" {
+		out.line("  the same command goes on with it")
+	}
+	if (r.Outcome == fleet.Done || r.Outcome == fleet.Stopped) && r.Target == "" {
 		out.line("  undo it with: pullway rollback %s", r.ID)
 	}
+}
+
+// disturbance says what the nodes' own pulls and pods noticed of the run.
+func (r Run) disturbance() string {
+	switch {
+	case r.Restarts == 0:
+		return "containerd was not restarted anywhere"
+	case r.LargestRestartGap == 0:
+		return count(r.Restarts, "restart") + " of containerd"
+	}
+	return fmt.Sprintf("%s of containerd, CRI away for %s at the most", count(r.Restarts, "restart"), r.LargestRestartGap.Round(time.Millisecond))
 }
 
 func outcomeText(r *fleet.Run) string {
@@ -53,6 +90,9 @@ func outcomeText(r *fleet.Run) string {
 		}
 	}
 	switch r.Outcome {
+	case "":
+		done, failed, look, todo := r.Standing()
+		return fmt.Sprintf("Not ended: %s done, %d failed, %d in flight, %d to do.", count(done, "node"), failed, look, todo)
 	case fleet.Done:
 		if r.Target != "" {
 			return fmt.Sprintf("Rolled back run %s on %s.", r.Target, count(back, "node"))
@@ -94,13 +134,25 @@ func (p *Printer) node(n fleet.NodeRun) {
 			p.hint("  ", w.Hint)
 		}
 	}
+	p.gates("  ", n.Gate)
 	for _, err := range []*fleet.NodeError{n.Error, n.UndoError} {
 		// A pull that failed has been told with its reason already.
-		if err != nil && !(err == n.Error && n.Result != nil && n.Result.Failed == protocol.StepProve && anyFailed(n.Result.Proofs) && n.Phase == fleet.Restored) {
+		if err != nil && !(err == n.Error && n.Result != nil && failedProof(n)) {
 			p.line("  %s %s", p.paint(red, "error:"), err.Text)
 			p.hint("  ", err.Hint)
 		}
 	}
+}
+
+// failedProof reports whether a pull that failed is all that went wrong.
+func failedProof(n fleet.NodeRun) bool {
+	switch n.Result.Failed {
+	case protocol.StepProbe:
+		return n.Phase == fleet.Refused && anyFailed(n.Result.Proofs)
+	case protocol.StepProve:
+		return n.Phase == fleet.Restored && anyFailed(n.Result.Proofs)
+	}
+	return false
 }
 
 func anyFailed(proofs []protocol.Proof) bool {
@@ -117,13 +169,16 @@ func phaseText(n fleet.NodeRun) string {
 	if text == "" {
 		text = string(n.Phase)
 	}
+	if r := n.Result; r != nil && n.Phase == fleet.Refused && r.Failed == protocol.StepProbe {
+		text = "the proof failed, not changed"
+	}
 	if r := n.Result; r != nil && n.Phase == fleet.Applied {
 		if len(r.Proofs) == 0 {
 			text = "changed, not proven"
 		}
 		switch {
 		case r.Restarted && r.RestartGap > 0:
-			text += fmt.Sprintf(", containerd restarted (CRI away for %s)", r.RestartGap.Round(time.Millisecond))
+			text += fmt.Sprintf(", containerd restarted (CRI away for %s%s)", r.RestartGap.Round(time.Millisecond), keptText(r.Kept))
 		case r.Restarted:
 			text += ", containerd restarted"
 		default:
@@ -131,6 +186,13 @@ func phaseText(n fleet.NodeRun) string {
 		}
 	}
 	return text
+}
+
+func keptText(kept int) string {
+	if kept == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %s ran on", count(kept, "container"))
 }
 
 // proof writes one line of what a proving pull showed.
@@ -143,6 +205,11 @@ func (p *Printer) proof(indent string, pr protocol.Proof) {
 	from := "layers fetched"
 	if !pr.Fresh {
 		from = "manifest only, its layers were on the node"
+	}
+	if len(pr.Endpoints) == 0 {
+		p.line("%s%s %s in %s (%s)", indent, p.paint(green, "pulled"), pr.Image, pr.Took.Round(time.Millisecond), from)
+		p.line("%s  by its own name: containerd reads no hosts directory, so nothing tells which endpoint served it", indent)
+		return
 	}
 	p.line("%s%s %s from %s in %s (%s)", indent, p.paint(green, "pulled"), pr.Image, names(pr.Endpoints, 3), pr.Took.Round(time.Millisecond), from)
 	if pr.ByName != "pulled" && pr.ByName != "" {

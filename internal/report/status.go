@@ -3,13 +3,13 @@ package report
 import (
 	"time"
 
-	"github.com/pullway/pullway/internal/fleet"
-	"github.com/pullway/pullway/internal/fleet/record"
 	"github.com/pullway/pullway/internal/protocol"
 )
 
-// human writes one node's status.
-func (s statusView) human(name string, out *Printer) {
+// human writes the status of one node, or of several that are alike. at is when
+// the last change was applied, if that is one moment.
+func (n StatusNode) human(name string, at string, alone bool, out *Printer) {
+	s := statusView(*n.Status)
 	health := out.paint(green, "healthy")
 	if !s.Healthy {
 		health = out.paint(red, "not healthy: "+s.Health)
@@ -27,83 +27,45 @@ func (s statusView) human(name string, out *Printer) {
 	if s.Busy != "" {
 		out.line("  %s %s", out.paint(yellow, "busy:"), s.Busy)
 	}
+	if k := s.Pins; k != nil {
+		out.line("  %s %s for a change to come, by run %s%s since %s; pullway prepull --unpin lets go", out.paint(yellow, "pinned:"), count(len(k.Images), "image"), k.Run, of(k.Operator), moment(k.Since))
+	}
 	if s.Interrupted != nil {
-		out.line("  %s transaction %s of run %s; apply and rollback settle it", out.paint(red, "interrupted:"), s.Interrupted.ID, s.Interrupted.Run)
+		out.line("  %s run %s%s since %s; apply and rollback settle it", out.paint(red, "interrupted:"), s.Interrupted.Run, by(s.Interrupted.Operator), moment(s.Interrupted.At))
+	}
+	if t := putBack(protocol.Status(s)); t != nil {
+		out.line("  %s run %s%s was put back by the node itself at %s: %s", out.paint(yellow, "put back:"), t.Run, by(t.Operator), moment(t.Ended), t.Reason)
 	}
 	if s.Applied == nil {
-		out.line("  Pullway has no change standing on this node")
-		return
+		out.line("  Pullway has no change standing here")
+	} else {
+		out.line("  %q applied%s by run %s%s", s.Applied.Name, at, s.Applied.Run, of(s.Applied.Operator))
 	}
-	out.line("  %q applied %s by run %s", s.Applied.Name, s.Applied.At.UTC().Format(time.DateTime), s.Applied.Run)
-	for _, f := range s.Files {
-		c := green
-		if f.State != "as-written" {
-			c = red
-		}
-		out.line("    %s %s", out.paint(c, f.State), f.Path)
-	}
+	out.notLoaded(s.NotLoaded, alone)
+	n.drift(out)
 }
 
-// History is the result of `pullway history`.
-type History struct {
-	Schema  string       `json:"schema"`
-	Runs    []HistoryRun `json:"runs"`
-	Damaged []string     `json:"damaged,omitempty"`
-}
-
-// HistoryRun is one run in short.
-type HistoryRun struct {
-	ID       string        `json:"id"`
-	Command  string        `json:"command"`
-	Name     string        `json:"name,omitempty"`
-	Target   string        `json:"target,omitempty"`
-	Operator string        `json:"operator,omitempty"`
-	Started  time.Time     `json:"started"`
-	Ended    time.Time     `json:"ended,omitzero"`
-	Outcome  fleet.Outcome `json:"outcome,omitempty"`
-	Nodes    int           `json:"nodes"`
-	Changed  int           `json:"changed"`
-}
-
-// NewHistory makes the result of the records that are kept.
-func NewHistory(runs []*fleet.Run, damaged []*record.Damaged) History {
-	h := History{Schema: HistorySchema, Runs: []HistoryRun{}}
-	for _, r := range runs {
-		e := HistoryRun{ID: r.ID, Command: r.Command, Name: r.Name, Target: r.Target, Operator: r.Operator,
-			Started: r.Started, Ended: r.Ended, Outcome: r.Outcome, Nodes: len(r.Nodes)}
-		for _, n := range r.Nodes {
-			if n.Phase == fleet.Applied || n.Phase == fleet.RolledBack || n.Phase == fleet.Restored {
-				e.Changed++
-			}
-		}
-		h.Runs = append(h.Runs, e)
+// putBack is the node's last change, if the node put it back by itself.
+func putBack(s protocol.Status) *protocol.Transaction {
+	if len(s.History) == 0 || s.History[0].Outcome != protocol.OutcomeRestored {
+		return nil
 	}
-	for _, d := range damaged {
-		h.Damaged = append(h.Damaged, d.Error())
-	}
-	return h
-}
-
-// Human writes a line for each run, newest first.
-func (h History) Human(out *Printer) {
-	for _, r := range h.Runs {
-		outcome := string(r.Outcome)
-		if outcome == "" {
-			outcome = "not ended"
-		}
-		what := r.Command
-		if r.Target != "" {
-			what += " of " + r.Target
-		}
-		out.line("%s  %s  %-16s %d of %s changed  %s  %s", r.ID, r.Started.UTC().Format(time.DateTime), outcome, r.Changed, count(r.Nodes, "node"), what, r.Operator)
-	}
-	if len(h.Runs) == 0 {
-		out.line("No runs are recorded on this machine.")
-	}
-	for _, d := range h.Damaged {
-		out.line("%s %s", out.paint(yellow, "damaged:"), d)
-	}
+	return &s.History[0]
 }
 
 // statusView lets a status print itself.
 type statusView protocol.Status
+
+// moment is a time for people; by and of name an operator, when one is known.
+func moment(t time.Time) string { return t.UTC().Format(time.DateTime) + " UTC" }
+
+func by(operator string) string { return named(" by ", operator) }
+
+func of(operator string) string { return named(" of ", operator) }
+
+func named(word, operator string) string {
+	if operator == "" {
+		return ""
+	}
+	return word + operator
+}

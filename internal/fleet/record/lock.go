@@ -61,6 +61,9 @@ func (s Store) Lock(h Holder) (*Lock, error) {
 	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
 		return nil, err
 	}
+	if err := private(s.Dir); err != nil {
+		return nil, err
+	}
 	path := filepath.Join(s.Dir, "lock")
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -80,6 +83,9 @@ func (s Store) Lock(h Holder) (*Lock, error) {
 	}
 	return l, nil
 }
+
+// Rename writes another name of the same holder, who goes on with another run.
+func (l *Lock) Rename(h Holder) error { return l.write(h) }
 
 // Unlock gives the lock back.
 func (l *Lock) Unlock() error {

@@ -92,6 +92,9 @@ func (s Store) Get(ref string) (*Run, error) {
 
 // ids are the folders that have the name of a run, newest first.
 func (s Store) ids() ([]string, error) {
+	if err := private(s.Dir); err != nil {
+		return nil, err
+	}
 	entries, err := os.ReadDir(s.runs())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -110,23 +113,59 @@ func (s Store) ids() ([]string, error) {
 	return ids, nil
 }
 
+// read reads a record and its log. A record that is written anew in between
+// takes the log away that the former one named; then the new one is read.
 func (s Store) read(id string) (*Run, error) {
+	for missing := ""; ; {
+		run, token, err := s.readRecord(id)
+		if err != nil || token == "" {
+			return run, err
+		}
+		log, err := s.readLog(id, token)
+		switch {
+		case errors.Is(err, errNoLog) && token == missing:
+			return run, nil
+		case errors.Is(err, errNoLog):
+			missing = token
+			continue
+		case err != nil:
+			return nil, err
+		}
+		if err := replay(run, log); err != nil {
+			return nil, err
+		}
+		if err := check(run); err != nil {
+			return nil, err
+		}
+		return run, nil
+	}
+}
+
+// readRecord reads a record without its log, and the name of that.
+func (s Store) readRecord(id string) (*Run, string, error) {
 	f, err := os.Open(filepath.Join(s.folder(id), fileName))
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	defer func() { _ = f.Close() }()
 	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
-		return nil, errors.Join(err, errors.New("run.json is not a regular file"))
+		return nil, "", errors.Join(err, errors.New("run.json is not a regular file"))
 	}
 	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if len(b) > maxFile {
-		return nil, fmt.Errorf("run.json is larger than %d MB", maxFile>>20)
+		return nil, "", fmt.Errorf("run.json is larger than %d MB", maxFile>>20)
 	}
-	return decode(id, b)
+	run, err := decode(id, b)
+	if err != nil || !run.Interrupted() {
+		return run, "", err // an ended run has no log
+	}
+	var named struct {
+		Log string `json:"log"`
+	}
+	return run, named.Log, json.Unmarshal(b, &named)
 }
 
 // decode reads one record and checks what others rely on.
@@ -143,17 +182,25 @@ func decode(id string, b []byte) (*Run, error) {
 	case run.ID != id:
 		return nil, fmt.Errorf("it is of run %q", run.ID)
 	}
+	if err := check(&run); err != nil {
+		return nil, err
+	}
+	return &run, nil
+}
+
+// check looks at what others rely on in the nodes of a record.
+func check(run *Run) error {
 	seen := make(map[string]bool, len(run.Nodes))
 	for i, n := range run.Nodes {
 		switch {
 		case n.Name == "":
-			return nil, fmt.Errorf("node %d has no name", i+1)
+			return fmt.Errorf("node %d has no name", i+1)
 		case seen[n.Name]:
-			return nil, fmt.Errorf("node %q stands there twice", n.Name)
+			return fmt.Errorf("node %q stands there twice", n.Name)
 		case !n.Phase.Known():
-			return nil, fmt.Errorf("node %q has the phase %q, which is not known", n.Name, n.Phase)
+			return fmt.Errorf("node %q has the phase %q, which is not known", n.Name, n.Phase)
 		}
 		seen[n.Name] = true
 	}
-	return &run, nil
+	return nil
 }
