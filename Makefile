@@ -5,10 +5,10 @@ NODES   ?= 20
 # Where the lab keeps the containerd releases that it has built.
 LAB_CACHE := $(or $(XDG_CACHE_HOME),/var/cache)/pullway-lab
 
-.PHONY: help build engine test lint e2e demo bench fuzz generate clean
+.PHONY: help build engine test lint vuln e2e e2e-full e2e-kubespray demo bench bench-assess fuzz generate clean
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: engine ## build bin/pullway with the node engines inside
 	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/pullway ./cmd/pullway
@@ -25,18 +25,38 @@ lint: ## vet, staticcheck and gofmt
 	go vet -tags e2e ./...
 	go tool staticcheck -tags e2e ./...
 
+vuln: ## known vulnerabilities in what is called (govulncheck; passes loudly where its database is out of reach)
+	@test/vuln/run
+
 e2e: build ## end-to-end tests on real nodes (root, Debian or Ubuntu)
 	go run ./test/lab/cmd/lab requirements --install
-	go test -tags e2e -count=1 -timeout 30m ./test/...
+	@command -v chromium >/dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends chromium; }
+	go test -tags e2e -count=1 -timeout 45m ./test/...
 	PULLWAY_CONTAINERD=$$(ls $(LAB_CACHE)/containerd-2.4.2-*/usr/local/bin/containerd | head -n 1) \
 	  go test -count=1 -run Real ./internal/cri ./internal/daemon
+
+e2e-full: build ## a strike at every point of the node transaction, and what became of each shape of pod: docs/faults.md, docs/impact-truth.md (root)
+	go run ./test/lab/cmd/lab requirements --install
+	PULLWAY_IMPACT_TRUTH=$(CURDIR)/docs/impact-truth.md go test -tags e2e -count=1 -timeout 10m -v -run '^TestImpactTruth$$' ./test/e2e
+	PULLWAY_FAULTS=all go test -tags e2e -count=1 -timeout 60m -v -run '^TestFaults$$' ./test/e2e
+
+e2e-kubespray: build ## Kubespray's own tasks, of the git repository KUBESPRAY_DIR, beside ours: writes docs/kubespray-releases.md (root)
+	@test -n "$(KUBESPRAY_DIR)" || { echo "set KUBESPRAY_DIR to a git repository of Kubespray, bare or checked out"; exit 2; }
+	go run ./test/lab/cmd/lab requirements --install
+	PULLWAY_KUBESPRAY=record go test -count=1 -timeout 60m -v ./test/kubespray
+	PULLWAY_KUBESPRAY=record go test -tags e2e -count=1 -timeout 60m -v -run '^TestKubesprayReleases$$' ./test/e2e
+	go test -tags e2e -count=1 -timeout 30m -v -run '^(TestKubesprayRuns|TestKubesprayRunIsCut)$$' ./test/e2e
 
 demo: ## the whole story on three real nodes, then everything is taken down (root)
 	@./test/demo/run
 
-bench: build ## speed and size against ssh floors on NODES real nodes (root)
+bench: build ## speed, memory and size against ssh and Ansible on NODES real nodes (root)
 	go run ./test/lab/cmd/lab requirements --install
 	go run ./test/bench -nodes $(NODES)
+
+bench-assess: build ## the part of it about pullway assess: 5,000 nodes and 150,000 pods on a real API server (root)
+	go run ./test/lab/cmd/lab requirements --install
+	go run ./test/bench -part assess
 
 fuzz: ## every fuzz target for FUZZTIME (default 20s) each
 	@for p in $$(go list ./...); do \

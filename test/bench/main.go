@@ -1,6 +1,9 @@
-// Command bench measures pullway against the floors that plain parallel ssh sets
-// on the same real nodes in the same run, and writes the table to
-// docs/benchmarks.md. This machine's speed cancels out in the ratios.
+// Command bench measures pullway against the floors that plain parallel ssh sets,
+// and against Ansible, on the same real nodes in the same run, and writes the
+// tables to docs/benchmarks.md. This machine's speed cancels out in the ratios.
+//
+// Progress goes to standard error. A command that fails or hangs ends the whole
+// run, takes the lab down and leaves the page as it was.
 package main
 
 import (
@@ -11,9 +14,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime"
-	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -21,189 +21,113 @@ import (
 )
 
 func main() {
-	nodes := flag.Int("nodes", 20, "how many nodes")
-	rounds := flag.Int("rounds", 3, "how often each thing is measured; the median counts")
-	out := flag.String("out", "docs/benchmarks.md", "where the table goes; - for standard output only")
-	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *nodes, *rounds, *out); err != nil {
+	done, err := child(ctx, os.Args[1:])
+	if !done {
+		err = run(ctx, parse())
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, nodes, rounds int, out string) (err error) {
+func parse() (o options) {
+	flag.IntVar(&o.nodes, "nodes", 20, "how many nodes")
+	flag.IntVar(&o.small, "small", 10, "how many of them the cost of a node is compared with; 0 for none")
+	flag.IntVar(&o.rounds, "rounds", 3, "how often each thing is measured; the median counts")
+	flag.BoolVar(&o.ansible, "ansible", true, "measure Ansible too")
+	flag.BoolVar(&o.fleet, "fleet", true, "measure the simulated fleet too")
+	flag.StringVar(&o.part, "part", partAll, "what is measured: nodes, assess or all; the rest of the page stays as it is")
+	flag.StringVar(&o.out, "out", "docs/benchmarks.md", "where the tables go; - for standard output only")
+	flag.Parse()
+	return o
+}
+
+// The parts of the page.
+const (
+	partAll    = "all"
+	partNodes  = "nodes"
+	partAssess = "assess"
+)
+
+type options struct {
+	nodes, small, rounds int
+	ansible, fleet       bool
+	part, out            string
+}
+
+func run(ctx context.Context, o options) error {
+	if o.nodes < 1 || o.nodes > lab.MaxNodes || o.rounds < 1 || o.small < 0 {
+		return fmt.Errorf("%d nodes (%d of them by themselves) in %d rounds cannot be measured: 1 to %d nodes, 1 round or more", o.nodes, o.small, o.rounds, lab.MaxNodes)
+	}
+	if o.small >= o.nodes {
+		o.small = 0
+	}
+	if o.part != partAll && o.part != partNodes && o.part != partAssess {
+		return fmt.Errorf("-part %q is none of nodes, assess and all", o.part)
+	}
+	if free := memAvailable(); o.part != partNodes && free < 14<<20 {
+		return fmt.Errorf("%.0f MB of free memory are too little for an API server with 150,000 pods, which takes 14 GB with all that goes with it (-part nodes leaves it out)", megabytes(free))
+	}
+	var nodes, assess string
+	if o.part != partAssess {
+		began := time.Now()
+		p, err := measure(ctx, o)
+		if err != nil {
+			return err
+		}
+		p.took = time.Since(began)
+		nodes = p.text()
+		fmt.Print(nodes)
+	}
+	if o.part != partNodes {
+		a, err := measureAssess(ctx, o)
+		if err != nil {
+			return err
+		}
+		assess = a.text()
+		fmt.Print(assess)
+	}
+	if o.out == "-" {
+		return nil
+	}
+	return write(o.out, nodes, assess)
+}
+
+// measure has the lab up while it measures.
+func measure(ctx context.Context, o options) (p page, err error) {
 	dir, err := os.MkdirTemp("", "pullway-bench-")
 	if err != nil {
-		return err
+		return p, err
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
-	l, err := lab.Up(ctx, lab.Config{Dir: filepath.Join(dir, "lab"), Nodes: lab.Cycle(nodes, "1.7.35")}, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	b := &bench{options: o, dir: dir, began: time.Now()}
+	if b.pullway, err = filepath.Abs("bin/pullway"); err != nil {
+		return p, err
+	}
+	if o.fleet {
+		b.say("a simulated fleet of 5000")
+		if b.simulated, err = simulate(ctx); err != nil {
+			return p, err
+		}
+	}
+	l, err := lab.Up(ctx, lab.Config{Dir: filepath.Join(dir, "lab"), Nodes: lab.Cycle(o.nodes, release)}, slog.New(slog.NewTextHandler(os.Stderr, nil)))
 	if err != nil {
-		return err
+		return p, err
 	}
 	defer func() {
 		if e := l.Down(); err == nil {
 			err = e
 		}
 	}()
-	b := &bench{lab: l, dir: dir, rounds: rounds}
-	if b.pullway, err = filepath.Abs("bin/pullway"); err != nil {
-		return err
+	b.lab = l
+	if err := b.all(ctx); err != nil {
+		return p, err
 	}
-	rows, err := b.measure(ctx)
-	if err != nil {
-		return err
-	}
-	text := page(nodes, rounds, rows)
-	fmt.Print(text)
-	if out == "-" {
-		return nil
-	}
-	return os.WriteFile(out, []byte(text), 0o644)
+	return b.page(), nil
 }
 
-// row is one line of the table.
-type row struct {
-	what    string
-	value   string
-	against string
-	ratio   float64 // 0 for none
-	goal    string
-}
-
-type bench struct {
-	lab     *lab.Lab
-	dir     string
-	pullway string
-	rounds  int
-	// lastRSS is the peak memory of the last pullway in KiB.
-	lastRSS int64
-}
-
-func (b *bench) measure(ctx context.Context) ([]row, error) {
-	if err := b.writeSpec("robot-secret-1"); err != nil {
-		return nil, err
-	}
-	ssh := func(command string) func() error { return func() error { return b.ssh(ctx, command) } }
-	apply := func() error { return b.run(ctx, "apply", "-f", b.spec(), "--yes", "-q") }
-	rollback := func() error { return b.run(ctx, "rollback", "last", "--yes", "-q") }
-	first, err := timed(apply) // uploads the engine too
-	if err != nil {
-		return nil, err
-	}
-	memory := b.lastRSS
-	var truth, restart, change, nothing, certs []time.Duration
-	for range b.rounds {
-		if err := measureInto(ctx, []timedThing{{&truth, ssh("true")}, {&nothing, apply}}); err != nil {
-			return nil, err
-		}
-		// Another password changes only files that are read at each pull. The
-		// registry takes both.
-		if err := b.writeSpec("Harbor12345"); err != nil {
-			return nil, err
-		}
-		if err := measureInto(ctx, []timedThing{{&certs, apply}}); err != nil {
-			return nil, err
-		}
-		for range 2 {
-			if err := rollback(); err != nil {
-				return nil, err
-			}
-		}
-		if err := b.writeSpec("robot-secret-1"); err != nil {
-			return nil, err
-		}
-		if err := measureInto(ctx, []timedThing{{&restart, ssh("systemctl restart containerd")}, {&change, apply}}); err != nil {
-			return nil, err
-		}
-	}
-	start, err := b.startup(ctx)
-	if err != nil {
-		return nil, err
-	}
-	size, rss, err := b.engine(ctx)
-	if err != nil {
-		return nil, err
-	}
-	t, r := median(truth), median(restart)
-	return []row{
-		{"parallel `ssh NODE true`", show(t), "", 0, ""},
-		{"parallel `ssh NODE systemctl restart containerd`", show(r), "", 0, ""},
-		{"`apply`, first change: restart, health, pull proof", show(median(change)), "the restart", ratio(median(change), r), "at most 3"},
-		{"`apply`, nothing to do", show(median(nothing)), "`true`", ratio(median(nothing), t), "at most 2"},
-		{"`apply`, new password: certs.d only, pull proof, no restart", show(median(certs)), "`true`", ratio(median(certs), t), ""},
-		{"`apply`, very first, with the engine's upload to every node", show(first), "the restart", ratio(first, r), ""},
-		{"`pullway version`", show(start), "", 0, "under 100 ms"},
-		{"pullway, peak memory in a first apply", fmt.Sprintf("%.0f MB", float64(memory)/1024), "", 0, ""},
-		{"pullway-node, size", fmt.Sprintf("%.1f MB", float64(size)/1e6), "", 0, "under 20 MB"},
-		{"pullway-node, peak memory in a plan", fmt.Sprintf("%.0f MB", float64(rss)/1024), "", 0, "under 40 MB"},
-	}, nil
-}
-
-type timedThing struct {
-	into *[]time.Duration
-	do   func() error
-}
-
-func measureInto(ctx context.Context, things []timedThing) error {
-	for _, t := range things {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		took, err := timed(t.do)
-		if err != nil {
-			return err
-		}
-		*t.into = append(*t.into, took)
-	}
-	return nil
-}
-
-func timed(do func() error) (time.Duration, error) {
-	start := time.Now()
-	err := do()
-	return time.Since(start), err
-}
-
-func median(all []time.Duration) time.Duration {
-	s := slices.Sorted(slices.Values(all))
-	return s[len(s)/2]
-}
-
-func ratio(a, b time.Duration) float64 { return float64(a) / float64(b) }
-
-func show(d time.Duration) string {
-	if d < 100*time.Millisecond {
-		return fmt.Sprintf("%.0f ms", float64(d)/1e6)
-	}
-	return fmt.Sprintf("%.2f s", d.Seconds())
-}
-
-func page(nodes, rounds int, rows []row) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "# Benchmarks\n\nMade by `make bench NODES=%d` on %s: %d real nodes (systemd, sshd, containerd 1.7.35) on one machine with %d cores (%s),\nall in one network namespace. Medians of %d; what counts are the ratios, both sides of which were measured in this run, side by side.\nThe rollout of these runs has no canary and one wave, as the parallel ssh has.\n\n| what | value | against | ratio | goal |\n| --- | --- | --- | --- | --- |\n",
-		nodes, time.Now().UTC().Format(time.DateOnly), nodes, runtime.NumCPU(), cpu(), rounds)
-	for _, r := range rows {
-		x := ""
-		if r.ratio > 0 {
-			x = fmt.Sprintf("%.2f", r.ratio)
-		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", r.what, r.value, r.against, x, r.goal)
-	}
-	return b.String()
-}
-
-func cpu() string {
-	data, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return "unknown"
-	}
-	for line := range strings.Lines(string(data)) {
-		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return "unknown"
-}
+// release is the containerd of the nodes.
+const release = "1.7.35"

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -60,8 +61,10 @@ func fill(t *testing.T, words []string) (string, error) {
 	}
 	args := words[1:]
 	switch {
-	case words[0] == "help" && len(args) <= 1:
+	case words[0] == "help" && len(args) <= 2:
 		return help(t, args)
+	case words[0] == "run" && len(args) > 1:
+		return run(t, filepath.Join(root, args[0]), args[1:])
 	case words[0] == "fields" && len(args) == 2:
 		return fields(filepath.Join(root, args[0]), args[1])
 	case words[0] == "file" && len(args) == 1:
@@ -69,8 +72,108 @@ func fill(t *testing.T, words []string) (string, error) {
 		return fenced(strings.TrimPrefix(filepath.Ext(args[0]), "."), string(b)), err
 	case words[0] == "cut" && len(args) == 2:
 		return cut(filepath.Join(root, args[0]), args[1])
+	case words[0] == "head" && len(args) == 1:
+		b, err := os.ReadFile(filepath.Join(root, args[0]))
+		if err != nil {
+			return "", err
+		}
+		return head(string(b))
+	case words[0] == "rows" && len(args) > 1:
+		b, err := os.ReadFile(filepath.Join(root, args[0]))
+		if err != nil {
+			return "", err
+		}
+		return rows(string(b), args[1:])
 	}
 	return "", fmt.Errorf("no such kind of block, or not its arguments")
+}
+
+// run is what a command that asks nobody prints in a folder, below its own line.
+// Findings, with exit code 3, are a result too.
+func run(t *testing.T, dir string, args []string) (string, error) {
+	before, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	if err := os.Chdir(dir); err != nil {
+		return "", err
+	}
+	defer func() {
+		if err := os.Chdir(before); err != nil {
+			t.Fatal(err)
+		}
+	}()
+	var out, errs strings.Builder
+	code := cli.Run(t.Context(), args, cli.Streams{In: strings.NewReader(""), Out: &out, Err: &errs}, nil)
+	if code != cli.ExitDone && code != cli.ExitPending {
+		return "", fmt.Errorf("ended with %d and said %q", code, errs.String())
+	}
+	return fenced("text", "$ pullway "+strings.Join(args, " ")+"\n"+out.String()+errs.String()), nil
+}
+
+// head is the first paragraph of a page that is neither heading nor comment.
+func head(page string) (string, error) {
+	for _, p := range strings.Split(page, "\n\n") {
+		if p = strings.TrimSpace(p); p != "" && !strings.HasPrefix(p, "#") && !strings.HasPrefix(p, "<!--") {
+			return p + "\n", nil
+		}
+	}
+	return "", fmt.Errorf("the page has no paragraph")
+}
+
+// rows gives rows of the first table of a page, and of others with the same head, by
+// the words in their first column, in the order asked for and without that column.
+func rows(page string, ids []string) (string, error) {
+	var table []string
+	begins, takes := true, false
+	for line := range strings.Lines(page) {
+		if !strings.HasPrefix(line, "| ") {
+			begins = true
+			continue
+		}
+		if begins {
+			takes = len(table) == 0 || line == table[0]
+		}
+		if takes {
+			table = append(table, line)
+		}
+		begins = false
+	}
+	if len(table) < 3 {
+		return "", fmt.Errorf("the page has no table")
+	}
+	cells := func(line string) (id, rest string) {
+		id, rest, _ = strings.Cut(strings.TrimPrefix(line, "| "), " | ")
+		return id, "| " + rest
+	}
+	_, head := cells(table[0])
+	_, rule := cells(table[1])
+	out := head + rule
+	for _, want := range ids {
+		i := slices.IndexFunc(table[2:], func(line string) bool { id, _ := cells(line); return id == want })
+		if i < 0 {
+			return "", fmt.Errorf("no row %q", want)
+		}
+		_, row := cells(table[2+i])
+		out += row
+	}
+	return out, nil
+}
+
+func TestRows(t *testing.T) {
+	const page = "# Page\n\n| id | what |\n| --- | --- |\n| one | 1 |\n| two | 2 \\| 3 |\n\n| id | another |\n| --- | --- |\n| three | 3 |\n\n| id | what |\n| --- | --- |\n| four | 4 |\n"
+	got, err := rows(page, []string{"two", "one", "four"})
+	if want := "| what |\n| --- |\n| 2 \\| 3 |\n| 1 |\n| 4 |\n"; got != want || err != nil {
+		t.Errorf("got %q, %v; want %q", got, err, want)
+	}
+	for _, wrong := range []string{"three", "on"} {
+		if _, err := rows(page, []string{wrong}); err == nil {
+			t.Errorf("row %q is found", wrong)
+		}
+	}
+	if _, err := rows("no table", []string{"one"}); err == nil {
+		t.Error("a page without a table has rows")
+	}
 }
 
 func help(t *testing.T, command []string) (string, error) {

@@ -84,7 +84,7 @@ func typeName(t string) string {
 	switch t {
 	case "string":
 		return "text"
-	case "int", "int64", "uint32":
+	case "int", "int32", "int64", "uint32":
 		return "number"
 	case "bool":
 		return "true or false"

@@ -15,7 +15,12 @@ import (
 func TestExamples(t *testing.T) {
 	for name, into := range map[string]any{
 		"plan.json": &report.Plan{}, "run.json": &report.Run{}, "verify.json": &report.Verify{},
-		"status.json": &report.Status{}, "history.json": &report.History{},
+		"status.json": &report.Status{}, "history.json": &report.History{}, "prepull.json": &report.Prepull{},
+		"assess.json":     &report.Assess{},
+		"trace.json":      &report.Trace{},
+		"policy-run.json": &report.PolicyRun{}, "policy-status.json": &report.PolicyStatus{},
+		"doctor.json": &report.Doctor{}, "doctor-rules.json": &report.Rules{},
+		"kubespray-check.json": &report.KubesprayCheck{}, "kubespray-write.json": &report.KubesprayWrite{},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f, err := os.Open(filepath.Join("testdata", name))

@@ -52,8 +52,8 @@ func signal(t *testing.T, n *lab.Node, name string) {
 	sh(t, n, `pid=$(sed -n 's/.*"pid":\([0-9]*\).*/\1/p' /var/lib/pullway/lock); test -n "$pid" && { kill -`+name+` "$pid" || true; }`)
 }
 
-// TestCrash: the engine is killed in mid-apply, or its line is cut; the node is
-// whole by itself or at the next contact.
+// TestCrash: the engine is killed in mid-apply; the node is whole by itself or at
+// the next contact.
 func TestCrash(t *testing.T) {
 	l := up(t, oneOfEach()...)
 	for _, step := range []string{"swap", "restart", "prove"} {
@@ -82,37 +82,6 @@ func TestCrash(t *testing.T) {
 			}
 		})
 	}
-	t.Run("link cut", func(t *testing.T) {
-		n := l.Node("node2")
-		o, was := newOperator(t, l), etc(t, n)
-		wait := o.upTo("swap", n.Name, o.file("spec.yaml", spec(harbor, image)))
-		if err := n.CutLink(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		start := time.Now()
-		for {
-			now := etc(t, n)
-			_, wired := now["config.toml"]
-			if wired && now["config.toml"] == was["config.toml"] && len(now) == len(was) {
-				break
-			}
-			if time.Since(start) > 90*time.Second {
-				unchanged(t, "90 s after the cut", was, now)
-				break
-			}
-			time.Sleep(200 * time.Millisecond)
-		}
-		t.Log("put back by itself after", time.Since(start).Round(100*time.Millisecond))
-		if err := n.RestoreLink(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if code := wait(); code == 0 {
-			t.Error("the apply says that it is done")
-		}
-		healthy(t, n)
-		clean(t, n)
-		unchanged(t, "after the cut", was, etc(t, n))
-	})
 }
 
 // TestTwoAtOnce: the second operator is told who holds the node and since when.

@@ -8,12 +8,26 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/pullway/pullway/test/rules"
 )
 
 // pullway is the path of the command line under test, with its engines inside.
 var pullway string
 
 func TestMain(m *testing.M) {
+	if addr := os.Getenv(dripEnv); addr != "" {
+		fmt.Fprintln(os.Stderr, "e2e:", dripRegistry(addr))
+		os.Exit(1)
+	}
+	if addr := os.Getenv(slowEnv); addr != "" {
+		fmt.Fprintln(os.Stderr, "e2e:", slowWay(addr))
+		os.Exit(1)
+	}
+	if dir := os.Getenv(rulesEnv); dir != "" {
+		fmt.Fprintln(os.Stderr, "e2e:", rules.Serve(dir, func() { fmt.Println("ready") }))
+		os.Exit(1)
+	}
 	code, err := runAll(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)

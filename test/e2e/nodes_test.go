@@ -23,12 +23,19 @@ func releases() []string { return append(lab.Releases(), "2.2.3") }
 // up makes a lab for one test.
 func up(t *testing.T, nodes ...lab.NodeSpec) *lab.Lab {
 	t.Helper()
+	return upWith(t, lab.Config{Nodes: nodes})
+}
+
+// upWith is up for a lab with more than nodes.
+func upWith(t *testing.T, cfg lab.Config) *lab.Lab {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "pullway-e2e-lab-")
 	if err != nil {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	l, err := lab.Up(t.Context(), lab.Config{Dir: filepath.Join(dir, "lab"), Nodes: nodes}, log)
+	cfg.Dir = filepath.Join(dir, "lab")
+	l, err := lab.Up(t.Context(), cfg, log)
 	if err != nil {
 		t.Fatal(err)
 	}

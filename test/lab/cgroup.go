@@ -41,13 +41,21 @@ type group string
 
 func labGroup(id string) group { return group("pullway-lab-" + id) }
 
+// tops are the group's folders, whether they are there or not.
+func (g group) tops() []string {
+	var out []string
+	for _, h := range hierarchies() {
+		out = append(out, filepath.Join(h, string(g)))
+	}
+	return out
+}
+
 func (g group) child(name string) group { return g + "/" + group(name) }
 
 // create makes the group and gives the files that a process writes its id to.
 func (g group) create() ([]string, error) {
 	var files []string
-	for _, h := range hierarchies() {
-		dir := filepath.Join(h, string(g))
+	for _, dir := range g.tops() {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return nil, err
 		}
@@ -62,8 +70,8 @@ func (g group) create() ([]string, error) {
 // processes are the ids in the group and below it, this process left out.
 func (g group) processes() []int {
 	var pids []int
-	for _, h := range hierarchies() {
-		_ = filepath.WalkDir(filepath.Join(h, string(g)), func(path string, d fs.DirEntry, err error) error {
+	for _, top := range g.tops() {
+		_ = filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.Name() != "cgroup.procs" {
 				return nil // groups come and go while they are walked
 			}
@@ -100,9 +108,9 @@ func (g group) end(ctx context.Context) error {
 // remove tells whether nothing of the group is left.
 func (g group) remove() bool {
 	clean := true
-	for _, h := range hierarchies() {
+	for _, top := range append(g.tops(), g.accounting()...) {
 		var dirs []string
-		_ = filepath.WalkDir(filepath.Join(h, string(g)), func(path string, d fs.DirEntry, err error) error {
+		_ = filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
 			if err == nil && d.IsDir() {
 				dirs = append(dirs, path)
 			}

@@ -30,6 +30,8 @@ type Config struct {
 	Registries []registry.Spec
 	// Images that are pushed to every registry; nil means DefaultImages.
 	Images []Image
+	// Kubernetes, when set, is what of a cluster the lab has besides; see KubeSpec.
+	Kubernetes *KubeSpec
 	// Keep lets the lab live on when this process ends, until Down. Without it the
 	// lab is torn down when the process ends, however it ends.
 	Keep bool
@@ -46,7 +48,7 @@ type NodeSpec struct {
 	// but neither enabled nor started.
 	Containerd string
 	// Config is /etc/containerd/config.toml at the first boot. Empty: what
-	// DefaultContainerdConfig gives.
+	// DefaultContainerdConfig gives, or PodsContainerdConfig for a node with Pods.
 	Config string
 	// NoConfig boots the node without that file.
 	NoConfig bool
@@ -58,6 +60,9 @@ type NodeSpec struct {
 	User string
 	// SudoPassword is what sudo asks of User. Empty: sudo asks nothing.
 	SudoPassword string
+	// Pods makes the node fit to run containers over CRI: it has a pod network, the sandbox image
+	// and control groups of its own. Nodes with a kubelet always are.
+	Pods bool
 }
 
 // MaxNodes that a lab can have: the addresses from .11 up to .254.
@@ -121,6 +126,7 @@ func (c Config) complete(getenv func(string) string) Config {
 	c.Nodes = slices.Clone(c.Nodes)
 	for i := range c.Nodes {
 		c.Nodes[i].User = or(c.Nodes[i].User, "root")
+		c.Nodes[i].Pods = c.Nodes[i].Pods || c.Kubernetes.kubeletOn(c.Nodes[i].Name)
 	}
 	return c
 }
@@ -163,6 +169,9 @@ func (c Config) check() error {
 		if n.User == "root" && n.SudoPassword != "" {
 			bad("node %s: root needs no sudo password", n.Name)
 		}
+		if n.Pods && n.Containerd == "" {
+			bad("node %s: runs no pods without a containerd", n.Name)
+		}
 		if strings.ContainsAny(n.SudoPassword, ":\n") {
 			bad("node %s: a sudo password holds neither colon nor newline", n.Name)
 		}
@@ -176,6 +185,9 @@ func (c Config) check() error {
 			bad("registry %s: its name or address %s is used twice", r.Name, r.Addr)
 		}
 		names[r.Name], addrs[r.Addr] = true, true
+	}
+	if err := c.Kubernetes.check(seen, addrs); err != nil {
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

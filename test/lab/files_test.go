@@ -118,12 +118,12 @@ func TestKeys(t *testing.T) {
 }
 
 func TestAuthority(t *testing.T) {
-	ca, err := newAuthority()
+	ca, err := newAuthority("Lab CA")
 	if err != nil {
 		t.Fatal(err)
 	}
 	spec := DefaultRegistries()[1]
-	cert, key, err := ca.issue(spec, 2)
+	cert, key, err := ca.issueServer(spec.Reference(), netip.MustParseAddrPort(spec.Addr).Addr(), spec.Host)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
@@ -18,7 +19,11 @@ type tool struct {
 	module, version string
 	packages        []string
 	tags, ldflags   string
+	// goMod is what the module's go.mod holds at first; empty is no more than its name.
+	goMod string
 }
+
+const toolModule = "module lab.invalid/tool\n"
 
 // build puts the programs into out.
 func (t tool) build(ctx context.Context, out string) error {
@@ -27,30 +32,30 @@ func (t tool) build(ctx context.Context, out string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module lab.invalid/tool\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte(or(t.goMod, toolModule)), 0o600); err != nil {
 		return err
 	}
 	get := []string{"get", "-tool"}
 	paths := []string{}
 	for _, p := range t.packages {
-		get = append(get, t.module+"/"+p+"@"+t.version)
-		paths = append(paths, t.module+"/"+p)
+		get = append(get, path.Join(t.module, p)+"@"+t.version)
+		paths = append(paths, path.Join(t.module, p))
 	}
-	if err := goCommand(ctx, dir, get...); err != nil {
+	if _, err := goCommand(ctx, dir, get...); err != nil {
 		return err
 	}
-	build := []string{"build", "-trimpath", "-o", out + "/", "-tags", t.tags, "-ldflags", strings.TrimSpace("-s -w " + t.ldflags)}
-	return goCommand(ctx, dir, append(build, paths...)...)
+	build := []string{"build", "-p", "2", "-trimpath", "-o", out + "/", "-tags", t.tags, "-ldflags", strings.TrimSpace("-s -w " + t.ldflags)}
+	_, err = goCommand(ctx, dir, append(build, paths...)...)
+	return err
 }
 
 // goCommand runs go at the lowest priority, statically linked (a node has its own C
 // library) and free of the flags and workspaces of whoever started the lab.
-func goCommand(ctx context.Context, dir string, args ...string) error {
+func goCommand(ctx context.Context, dir string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "nice", append([]string{"-n", "19", "go"}, args...)...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-buildvcs=false", "PWD="+dir)
-	_, err := finish(cmd, "")
-	return err
+	return finish(cmd, "")
 }
 
 // containerdModule is where a release's module lives.
@@ -112,7 +117,8 @@ func (c cache) appBinary(ctx context.Context) (string, error) {
 		if err := os.WriteFile(filepath.Join(dir, "main.go"), appSource, 0o600); err != nil {
 			return err
 		}
-		return goCommand(ctx, dir, "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(dir, "app"), "main.go")
+		_, err := goCommand(ctx, dir, "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(dir, "app"), "main.go")
+		return err
 	})
 	return filepath.Join(dir, "app"), err
 }

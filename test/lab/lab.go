@@ -1,7 +1,8 @@
 // Package lab makes real nodes and real registries on one Linux machine: systemd,
 // sshd and containerd of the release that is asked for, each node with its own
 // address, and registries with passwords, TLS and access logs, all in a network
-// of their own that reaches nothing else.
+// of their own that reaches nothing else. A lab may have a Kubernetes, too, with
+// kubelets on nodes that are asked to have one.
 //
 // It needs root, the packages that Requirements names, and, at the first use,
 // the Debian archive and the Go module proxy. It changes one thing of the machine that
@@ -17,7 +18,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -25,7 +25,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sys/unix"
 
 	"github.com/pullway/pullway/test/lab/registry"
 )
@@ -37,6 +36,7 @@ type Lab struct {
 	log        *slog.Logger
 	nodes      []*Node
 	registries []*Registry
+	kube       *Kube   // nil in a lab without Kubernetes
 	reaper     *reaper // of the process that made a lab that is not kept
 }
 
@@ -96,6 +96,7 @@ func prepare(ctx context.Context, cfg Config, log *slog.Logger) (state, error) {
 	st := state{
 		ID: id, Run: hex.EncodeToString(run), Netns: netnsName(id),
 		Nodes: cfg.Nodes, Registries: cfg.Registries, Layers: make([][]string, len(cfg.Nodes)),
+		Kubernetes: cfg.Kubernetes,
 	}
 	if !cfg.Keep {
 		self, err := processOf(os.Getpid())
@@ -105,7 +106,6 @@ func prepare(ctx context.Context, cfg Config, log *slog.Logger) (state, error) {
 		st.Owner = &self
 	}
 	var root string
-	layers := map[string]string{}
 	g, gctx := errgroup.WithContext(ctx)
 	// The archive and the compiler do not wait for the same thing.
 	g.Go(func() (err error) {
@@ -119,20 +119,18 @@ func prepare(ctx context.Context, cfg Config, log *slog.Logger) (state, error) {
 		if st.Binary, err = c.registryBinary(gctx); err != nil {
 			return err
 		}
-		for _, n := range cfg.Nodes {
-			if layers[n.Containerd], err = c.containerdLayer(gctx, n.Containerd); err != nil {
+		for i, n := range cfg.Nodes {
+			if st.Layers[i], err = c.nodeLayers(gctx, n, cfg.Kubernetes.kubeletOn(n.Name)); err != nil {
 				return err
 			}
 		}
-		return nil
+		st.Programs, err = c.kubePrograms(gctx, cfg.Kubernetes)
+		return err
 	})
 	if err := g.Wait(); err != nil {
 		return st, err
 	}
-	for i, n := range cfg.Nodes {
-		if layer := layers[n.Containerd]; layer != "" {
-			st.Layers[i] = append(st.Layers[i], layer)
-		}
+	for i := range st.Layers {
 		st.Layers[i] = append(st.Layers[i], root)
 	}
 	return st, nil
@@ -169,12 +167,12 @@ func makeFolder(ctx context.Context, cfg Config, st state, log *slog.Logger) (*L
 		known.WriteString(knownHostsLine(n, n.hostPublic))
 		n.authorized = public
 	}
-	ca, err := newAuthority()
+	ca, err := newAuthority("Lab CA")
 	if err != nil {
 		return l, err
 	}
-	for i, r := range l.registries {
-		if err := r.makeFolder(ca, int64(i)+2); err != nil {
+	for _, r := range l.registries {
+		if err := r.makeFolder(ca); err != nil {
 			return l, err
 		}
 	}
@@ -197,6 +195,9 @@ func makeFolder(ctx context.Context, cfg Config, st state, log *slog.Logger) (*L
 			return l, err
 		}
 	}
+	if l.kube != nil {
+		return l, l.kube.makeFolder(ca)
+	}
 	return l, nil
 }
 
@@ -205,7 +206,7 @@ func (l *Lab) start(ctx context.Context, images []Image) error {
 	ctx, cancel := context.WithTimeout(ctx, upTimeout)
 	defer cancel()
 	begin := time.Now()
-	if err := makeNamespace(ctx, l.state.Netns, l.state.Registries); err != nil {
+	if err := makeNamespace(ctx, l.state.Netns, l.addresses()); err != nil {
 		return err
 	}
 	g, gctx := errgroup.WithContext(ctx)
@@ -235,8 +236,22 @@ func (l *Lab) start(ctx context.Context, images []Image) error {
 			return nil
 		})
 	}
+	if l.kube != nil {
+		g.Go(func() error {
+			if err := l.kube.start(gctx); err != nil {
+				return err
+			}
+			l.log.Info("kubernetes up", "url", l.kube.URL(), "kubeconfig", l.kube.AdminKubeconfig(), "after", time.Since(begin).Round(time.Millisecond))
+			return nil
+		})
+	}
 	if err := g.Wait(); err != nil {
 		return err
+	}
+	if l.kube != nil {
+		if err := l.kube.awaitKubelets(ctx); err != nil {
+			return err
+		}
 	}
 	l.log.Info("lab up", "dir", l.dir, "nodes", len(l.nodes), "took", time.Since(begin).Round(time.Millisecond))
 	l.state.Ready = true
@@ -261,6 +276,9 @@ func assemble(dir string, st state, log *slog.Logger) *Lab {
 	}
 	for _, spec := range st.Registries {
 		l.registries = append(l.registries, &Registry{Spec: spec, Folder: registry.Folder(l.path("registries", spec.Name)), lab: l})
+	}
+	if st.Kubernetes != nil {
+		l.kube = &Kube{spec: *st.Kubernetes, lab: l, ended: map[string]chan struct{}{}}
 	}
 	return l
 }
@@ -305,6 +323,9 @@ func (l *Lab) Node(name string) *Node {
 // Registries in the order of the Config.
 func (l *Lab) Registries() []*Registry { return slices.Clone(l.registries) }
 
+// Kube is the lab's Kubernetes; nil when it has none.
+func (l *Lab) Kube() *Kube { return l.kube }
+
 // Registry by name; nil when there is none.
 func (l *Lab) Registry(name string) *Registry {
 	for _, r := range l.registries {
@@ -328,28 +349,4 @@ func raiseInotify(log *slog.Logger) error {
 	}
 	log.Info("raising a limit of this machine; it stays raised", "fs.inotify.max_user_instances", want, "was", strings.TrimSpace(string(b)))
 	return os.WriteFile(file, []byte(strconv.Itoa(want)), 0o644)
-}
-
-// spawn starts a process that outlives this one, in that control group, with its output in a file.
-func spawn(g group, output string, argv ...string) (*exec.Cmd, error) {
-	procs, err := g.create()
-	if err != nil {
-		return nil, err
-	}
-	out, err := os.OpenFile(output, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	defer out.Close()
-	// The shell joins the group before it becomes the program, so that nothing is
-	// ever started outside of it.
-	script := `until [ "$1" = -- ]; do echo $$ > "$1" || exit 1; shift; done; shift; exec "$@"`
-	args := append([]string{"-c", script, "sh"}, procs...)
-	cmd := exec.Command("sh", append(append(args, "--"), argv...)...)
-	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	return cmd, nil
 }

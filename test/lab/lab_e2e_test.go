@@ -15,8 +15,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/pullway/pullway/test/lab"
+	"github.com/pullway/pullway/test/lab/cluster"
 )
 
 const image = "192.168.21.9/library/test-image:latest"
@@ -289,11 +291,13 @@ func TestSudoUser(t *testing.T) {
 	}
 }
 
-// TestEnds: a second lab does not meet the first, a killed owner's lab is taken
+// TestEnds: a second lab does not meet the first, a killed owner's lab, with Kubernetes and a pod, is taken
 // down by itself, and nothing of it is left.
 func TestEnds(t *testing.T) {
 	if dir := os.Getenv("LAB_E2E_OWNER"); dir != "" {
-		_, err := lab.Up(t.Context(), lab.Config{Dir: dir, Nodes: lab.Cycle(1, "1.6.20")}, slog.New(slog.DiscardHandler))
+		_, err := lab.Up(t.Context(), lab.Config{
+			Dir: dir, Nodes: lab.Cycle(1, "1.7.35"), Kubernetes: &lab.KubeSpec{Kubelets: []string{"node1"}},
+		}, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -326,6 +330,16 @@ func TestEnds(t *testing.T) {
 	if _, err := second.Nodes()[0].CRIVersion(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	c, err := cluster.Connect(second, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.AddPod(t.Context(), cluster.Pod{Name: "app", Node: "node1", Image: "registry.k8s.io/pause:3.9", Policy: corev1.PullNever}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.AwaitRunning(t.Context(), "", "app"); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := lab.Up(t.Context(), lab.Config{Dir: dir, Nodes: lab.Cycle(1)}, slog.New(slog.DiscardHandler)); err == nil {
 		t.Fatal("a lab in use was replaced")
 	}
@@ -345,12 +359,7 @@ func TestEnds(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	t.Log("taken down", time.Since(start).Round(time.Millisecond), "after the kill")
-	if _, err := os.Stat("/run/netns/" + second.Netns()); !os.IsNotExist(err) {
-		t.Error("its namespace is still there")
-	}
-	if mounts, _ := os.ReadFile("/proc/self/mountinfo"); strings.Contains(string(mounts), dir) {
-		t.Error("its mounts are still there")
-	}
+	nothingLeft(t, second)
 	if _, err := first.Nodes()[0].CRIVersion(t.Context()); err != nil {
 		t.Error("the other lab:", err)
 	}

@@ -12,23 +12,33 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/pullway/pullway/test/lab/registry"
 )
 
 func netnsPath(name string) string { return filepath.Join("/run/netns", name) }
 
+// addresses are those at which something serves in the lab's own namespace.
+func (l *Lab) addresses() []netip.Addr {
+	var out []netip.Addr
+	for _, r := range l.registries {
+		out = append(out, netip.MustParseAddrPort(r.Spec.Addr).Addr())
+	}
+	if l.kube != nil {
+		out = append(out, kubeAddr)
+	}
+	return out
+}
+
 // makeNamespace makes the lab's network: a bridge that carries the operator's
-// address and those of the registries.
-func makeNamespace(ctx context.Context, name string, registries []registry.Spec) error {
+// address and those of what serves.
+func makeNamespace(ctx context.Context, name string, serving []netip.Addr) error {
 	if err := run(ctx, nil, "ip", "netns", "add", name); err != nil {
 		return err
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "link set lo up\nlink add %s type bridge\naddr add %s/%d dev %s\n", bridge, Operator, subnetBits, bridge)
 	seen := map[netip.Addr]bool{Operator: true}
-	for _, r := range registries {
-		if a := netip.MustParseAddrPort(r.Addr).Addr(); !seen[a] && !a.IsLoopback() {
+	for _, a := range serving {
+		if !seen[a] && !a.IsLoopback() {
 			seen[a] = true
 			fmt.Fprintf(&b, "addr add %s/%d dev %s\n", a, subnetBits, bridge)
 		}

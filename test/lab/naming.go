@@ -17,6 +17,9 @@ const (
 // Command or `lab exec` reaches nodes and registries from here.
 var Operator = netip.MustParseAddr("192.168.21.1")
 
+// kubeAddr is where the API server of a lab with Kubernetes serves.
+var kubeAddr = netip.MustParseAddr("192.168.21.6")
+
 var firstNode = netip.MustParseAddr("192.168.21.11")
 
 // nodeAddr is the address of the i-th node, from 0.

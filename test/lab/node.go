@@ -88,6 +88,12 @@ func (n *Node) makeUser(ctx context.Context) error {
 	return os.WriteFile(filepath.Join(n.Root(), "etc/sudoers.d/lab"), []byte(rule), 0o440)
 }
 
+// nodeFile is a file by its path on the node.
+type nodeFile struct {
+	path, text string
+	mode       fs.FileMode
+}
+
 // writeFiles puts in place what makes this node this node.
 func (n *Node) writeFiles() error {
 	id := make([]byte, 16)
@@ -102,10 +108,7 @@ func (n *Node) writeFiles() error {
 	if err := os.MkdirAll(ssh, 0o700); err != nil {
 		return err
 	}
-	files := []struct {
-		path, text string
-		mode       fs.FileMode
-	}{
+	files := []nodeFile{
 		{"/etc/hostname", n.Name + "\n", 0o644},
 		{"/etc/hosts", hostsFile(n.lab.nodes, n.lab.state.Registries), 0o644},
 		{"/etc/resolv.conf", "# no name server: the lab is offline\n", 0o644},
@@ -114,10 +117,24 @@ func (n *Node) writeFiles() error {
 		{"/etc/ssh/ssh_host_ed25519_key", string(n.hostPrivate), 0o600},
 		{"/etc/ssh/ssh_host_ed25519_key.pub", n.hostPublic + "\n", 0o644},
 		{home + "/.ssh/authorized_keys", n.authorized + "\n", 0o600},
-		{"/etc/containerd/config.toml", or(n.Spec.Config, DefaultContainerdConfig(n.Spec.Containerd)), 0o644},
+		{"/etc/containerd/config.toml", n.Spec.containerdConfig(), 0o644},
+	}
+	if n.Spec.Pods {
+		files = append(files, nodeFile{"/etc/cni/net.d/10-lab.conflist", podNetwork(n.Addr), 0o644})
+	}
+	if n.lab.kube != nil && n.lab.kube.spec.kubeletOn(n.Name) {
+		more, err := n.lab.kube.kubeletFiles(n)
+		if err != nil {
+			return err
+		}
+		files = append(files, more...)
 	}
 	for _, f := range files {
-		if err := replace(filepath.Join(n.Root(), f.path), []byte(f.text), f.mode); err != nil {
+		path := filepath.Join(n.Root(), f.path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := replace(path, []byte(f.text), f.mode); err != nil {
 			return err
 		}
 	}
@@ -151,13 +168,25 @@ func (n *Node) Start(ctx context.Context) error {
 		return fmt.Errorf("node %s runs already", n.Name)
 	}
 	id := n.lab.state.ID
-	cmd, err := spawn(n.group(), n.Console(),
-		"nsenter", "--net="+netnsPath(n.lab.state.Netns), "--",
+	procs, err := n.group().create()
+	if err == nil && n.Spec.Pods {
+		procs, err = n.group().account(procs)
+	}
+	if err != nil {
+		return fmt.Errorf("node %s: %w", n.Name, err)
+	}
+	argv := []string{
+		"nsenter", "--net=" + netnsPath(n.lab.state.Netns), "--",
 		"systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--boot",
-		"--directory="+n.Root(), "--machine="+machineName(id, n.Name), "--hostname="+n.Name,
-		"--network-bridge="+bridge, "--capability=all", "--link-journal=no",
+		"--directory=" + n.Root(), "--machine=" + machineName(id, n.Name), "--hostname=" + n.Name,
+		"--network-bridge=" + bridge, "--capability=all", "--link-journal=no",
 		"--resolv-conf=off", "--timezone=off", "--kill-signal=SIGRTMIN+3",
-		"--bind="+n.dir("containerd")+":/var/lib/containerd")
+		"--bind=" + n.dir("containerd") + ":/var/lib/containerd",
+	}
+	if n.Spec.Pods {
+		argv = append(argv, "--system-call-filter=add_key keyctl bpf") // runc's, for each container
+	}
+	cmd, err := spawnIn(procs, n.Console(), argv...)
 	if err != nil {
 		return fmt.Errorf("node %s: %w", n.Name, err)
 	}
@@ -166,7 +195,10 @@ func (n *Node) Start(ctx context.Context) error {
 	}
 	ended := make(chan struct{})
 	go func() { _ = cmd.Wait(); close(ended) }()
-	return n.await(ctx, ended)
+	if err := n.await(ctx, ended); err != nil || !n.Spec.Pods || n.Spec.CRIDown {
+		return err
+	}
+	return n.loadSandbox(ctx)
 }
 
 // await waits for the node to answer; ended, when closed, says that it never will.

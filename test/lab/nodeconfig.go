@@ -52,6 +52,14 @@ oom_score = 0
 `
 }
 
+// containerdConfig is the node's first config.toml.
+func (s NodeSpec) containerdConfig() string {
+	if s.Pods {
+		return or(s.Config, PodsContainerdConfig(s.Containerd))
+	}
+	return or(s.Config, DefaultContainerdConfig(s.Containerd))
+}
+
 // networkFile gives the node its address, by systemd-networkd.
 func networkFile(addr netip.Addr) string {
 	return fmt.Sprintf("[Match]\nName=host0\n\n[Network]\nAddress=%s/%d\nGateway=%s\nLinkLocalAddressing=no\nIPv6AcceptRA=no\nConfigureWithoutCarrier=yes\n", addr, subnetBits, Operator)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/netip"
 	"os"
 	"slices"
 	"time"
@@ -51,11 +52,11 @@ func (r *Registry) group() group {
 	return labGroup(r.lab.state.ID).child("registry-" + r.Spec.Name)
 }
 
-func (r *Registry) makeFolder(ca *authority, serial int64) error {
+func (r *Registry) makeFolder(ca *authority) error {
 	if err := r.Create(r.Spec); err != nil || !r.Spec.TLS {
 		return err
 	}
-	cert, key, err := ca.issue(r.Spec, serial)
+	cert, key, err := ca.issueServer(r.Spec.Reference(), netip.MustParseAddrPort(r.Spec.Addr).Addr(), r.Spec.Host)
 	if err != nil {
 		return err
 	}

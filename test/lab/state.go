@@ -32,6 +32,9 @@ type state struct {
 	// Binary is the registry's, App the images' program; both are in the cache.
 	Binary string `json:"registryBinary"`
 	App    string `json:"app"`
+	// Kubernetes is what was asked for, and where its programs are in the cache.
+	Kubernetes *KubeSpec         `json:"kubernetes,omitempty"`
+	Programs   map[string]string `json:"kubernetesPrograms,omitempty"`
 	// Ready is set when Up has ended well.
 	Ready bool `json:"ready"`
 }

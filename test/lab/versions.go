@@ -12,11 +12,19 @@ const (
 	debianContainerd = "1.6.20"
 	// distributionVersion is the registry.
 	distributionVersion = "v3.1.2"
-	// rootRecipe, layerRecipe and registryRecipe are raised by whoever changes how
-	// the cached thing of that name is made, so that old ones are not used again.
+	// kubernetesVersion is that of kube-apiserver, kubelet and the other parts of Kubernetes,
+	// etcdVersion the one that kubeadm of that release would run or later.
+	kubernetesVersion = "v1.37.2"
+	etcdVersion       = "v3.7.3"
+	// cniVersion is that of the plugins that give pods their network.
+	cniVersion = "v1.9.1"
+	// rootRecipe and the others are raised by whoever changes how the cached thing
+	// of that name is made, so that old ones are not used again.
 	rootRecipe     = "r1"
 	layerRecipe    = "r1"
 	registryRecipe = "r1"
+	kubeRecipe     = "r1"
+	podsRecipe     = "r1"
 )
 
 // Releases are the containerd releases that the demo, the end-to-end tests and

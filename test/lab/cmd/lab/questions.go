@@ -29,8 +29,12 @@ var questions = map[string]struct {
 
 func status(ctx context.Context, p program, l *lab.Lab, _ []string) error {
 	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "folder\t%s\nnetwork\t%s\ninventory\t%s\nssh key\t%s\nknown hosts\t%s\nregistry CA\t%s\n\n",
+	fmt.Fprintf(w, "folder\t%s\nnetwork\t%s\ninventory\t%s\nssh key\t%s\nknown hosts\t%s\nregistry CA\t%s\n",
 		l.Dir(), l.Netns(), l.Inventory(), l.SSHKey(), l.KnownHosts(), l.CAFile())
+	if k := l.Kube(); k != nil {
+		fmt.Fprintf(w, "kubernetes\t%s\nkubeconfig\t%s\n", k.URL(), k.AdminKubeconfig())
+	}
+	fmt.Fprintln(w)
 	fmt.Fprintln(w, "NODE\tADDRESS\tUSER\tCONTAINERD")
 	for _, n := range l.Nodes() {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", n.Name, n.Addr, n.Spec.User, containerd(ctx, n))

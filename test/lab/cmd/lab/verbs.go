@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/pullway/pullway/test/lab"
@@ -19,6 +20,8 @@ import (
 const usage = `usage: lab VERB [flags] [arguments]
 
   up [--nodes N | --spec 1.6.20,1.7.35,2.4.2] [--user NAME]   make the lab; it stays until down
+     [--kubernetes] [--kubelets node1,node2] [--controllers]   with etcd and kube-apiserver, with kubelets
+                        on those nodes, with kube-controller-manager and kube-scheduler
   down                  end it, whatever is left of it
   status                its nodes and registries
   exec -- CMD...        run a command of this machine in the lab's network
@@ -71,16 +74,18 @@ func (p program) verb(ctx context.Context, verb string, args []string) error {
 	flags := flag.NewFlagSet("lab "+verb, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	dir := flags.String("dir", "", "")
-	var nodes int
-	var spec, user string
+	var want request
 	var install bool
 	switch verb {
 	case "helper":
 		return helper(ctx, p.stdin, args)
 	case "up":
-		flags.IntVar(&nodes, "nodes", 0, "")
-		flags.StringVar(&spec, "spec", "", "")
-		flags.StringVar(&user, "user", "", "")
+		flags.IntVar(&want.nodes, "nodes", 0, "")
+		flags.StringVar(&want.spec, "spec", "", "")
+		flags.StringVar(&want.user, "user", "", "")
+		flags.BoolVar(&want.kubernetes, "kubernetes", false, "")
+		flags.StringVar(&want.kubelets, "kubelets", "", "")
+		flags.BoolVar(&want.controllers, "controllers", false, "")
 	case "requirements":
 		flags.BoolVar(&install, "install", false, "")
 	}
@@ -94,7 +99,7 @@ func (p program) verb(ctx context.Context, verb string, args []string) error {
 	args = flags.Args()
 	switch verb {
 	case "up":
-		return p.up(ctx, lab.Config{Dir: *dir, Keep: true}, nodes, spec, user, log)
+		return p.up(ctx, lab.Config{Dir: *dir, Keep: true}, want, log)
 	case "down":
 		if err := lab.Down(ctx, *dir); err != nil && !errors.Is(err, lab.ErrNoLab) {
 			return err
@@ -123,24 +128,37 @@ func (p program) verb(ctx context.Context, verb string, args []string) error {
 	return ask.do(ctx, p, l, args)
 }
 
-func (p program) up(ctx context.Context, cfg lab.Config, nodes int, spec, user string, log *slog.Logger) error {
+// request is what the flags of up ask for.
+type request struct {
+	nodes                   int
+	spec, user, kubelets    string
+	kubernetes, controllers bool
+}
+
+func (p program) up(ctx context.Context, cfg lab.Config, want request, log *slog.Logger) error {
 	var err error
 	switch {
-	case nodes != 0 && spec != "":
+	case want.nodes != 0 && want.spec != "":
 		return fmt.Errorf("%w: --nodes or --spec, not both", errUsage)
-	case nodes < 0:
-		return fmt.Errorf("%w: --nodes %d", errUsage, nodes)
-	case spec != "":
-		if cfg.Nodes, err = lab.ParseReleases(spec); err != nil {
+	case want.nodes < 0:
+		return fmt.Errorf("%w: --nodes %d", errUsage, want.nodes)
+	case want.spec != "":
+		if cfg.Nodes, err = lab.ParseReleases(want.spec); err != nil {
 			return fmt.Errorf("%w: --spec: %v", errUsage, err)
 		}
-	case nodes > 0:
-		cfg.Nodes = lab.Cycle(nodes)
+	case want.nodes > 0:
+		cfg.Nodes = lab.Cycle(want.nodes)
 	default:
 		cfg.Nodes = lab.Cycle(len(lab.Releases()))
 	}
 	for i := range cfg.Nodes {
-		cfg.Nodes[i].User = user
+		cfg.Nodes[i].User = want.user
+	}
+	if want.kubernetes || want.kubelets != "" || want.controllers {
+		cfg.Kubernetes = &lab.KubeSpec{Controllers: want.controllers, Scheduler: want.controllers}
+	}
+	if want.kubelets != "" {
+		cfg.Kubernetes.Kubelets = strings.Split(want.kubelets, ",")
 	}
 	l, err := lab.Up(ctx, cfg, log)
 	if err != nil {

@@ -21,6 +21,8 @@ func TestRun(t *testing.T) {
 		{"up --nodes 2 --spec 2.4.2", 2, "not both"},
 		{"up --nodes -1", 2, "--nodes -1"},
 		{"up --spec 9", 2, `"9" is not a containerd release`},
+		{"up --nodes 1 --kubelets node9", 1, `a kubelet on "node9", which is no node`},
+		{"up --kubelets", 2, "kubelets"},
 		{"pull node1", 2, "more arguments"},
 		{"helper x", 2, "for the lab itself"},
 		{"status", 1, "no lab here"},
