@@ -27,14 +27,19 @@ func (p *parser) fold(n *node, names ...string) (name string, read bool) {
 	return "", false
 }
 
-// field reads one key of an entry into h.
-func (p *parser) field(h *Host, n *node, root bool) {
+// field reads n, one key of the table of an entry, into h.
+func (p *parser) field(h *Host, n, table *node) {
 	name, read := p.fold(n, fieldNames...)
 	if name == "" {
-		p.unknown(n, root)
+		p.unknown(n, table == p.tree.root)
 		return
 	}
 	if !read {
+		return
+	}
+	// Both headers of two tables are sent by 2.x, which adds the one to the other.
+	if p.shadowed(n, table) && (name != "header" || !p.rel.AtLeast(2, 0, 0)) {
+		p.kind(n, name)
 		return
 	}
 	switch name {
@@ -58,6 +63,43 @@ func (p *parser) field(h *Host, n *node, root bool) {
 		p.dialTimeout(h, n)
 	case "header":
 		p.headers(h, n)
+	}
+}
+
+// shadowed reports whether another key of the same table, which differs from n
+// in case only, is the one that counts: the last one for the library of 2.x, the
+// one in lower case for that of 1.x.
+func (p *parser) shadowed(n, table *node) bool {
+	later := false
+	for _, c := range table.children {
+		switch {
+		case c == n:
+			later = true
+		case !strings.EqualFold(c.key, n.key):
+		case p.rel.AtLeast(2, 0, 0) && later, !p.rel.AtLeast(2, 0, 0) && c.key == strings.ToLower(c.key):
+			return true
+		}
+	}
+	return false
+}
+
+// kind looks only at the kind of a value that the release does not go by: it
+// decodes the whole file before it picks what counts, and a value of another
+// kind discards the file there, too.
+func (p *parser) kind(n *node, name string) {
+	switch name {
+	case "capabilities":
+		p.words(n)
+	case "skip_verify", "override_path":
+		p.flag(n, name)
+	case "dial_timeout":
+		if p.knowsDialTimeout() {
+			p.text(n, name)
+		}
+	case "header":
+		if !n.table || n.arrayTable {
+			p.headers(&Host{}, n)
+		}
 	}
 }
 
@@ -90,11 +132,19 @@ func texts(list []any) (all []string, ok bool) {
 	return all, true
 }
 
-func (p *parser) capabilities(h *Host, n *node) {
+// words reads the list of capabilities, or discards the file.
+func (p *parser) words(n *node) (all []string, ok bool) {
 	list, isList := n.value.([]any)
-	all, ok := texts(list)
-	if !isList || !ok {
+	all, ok = texts(list)
+	if ok = ok && isList; !ok {
 		p.discard(n, "HST002", `write capabilities = ["pull", "resolve"]`, "capabilities is not a list of strings")
+	}
+	return all, ok
+}
+
+func (p *parser) capabilities(h *Host, n *node) {
+	all, ok := p.words(n)
+	if !ok {
 		return
 	}
 	for _, c := range all {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -90,13 +91,13 @@ func (p *parser) document(doc *Document) {
 		}
 		switch name, read := p.fold(n, "server"); {
 		case name == "server":
-			if s, ok := p.text(n, "server"); ok && read {
+			if s, ok := p.text(n, "server"); ok && read && !p.shadowed(n, p.tree.root) {
 				doc.Server = s
 			}
 		case n.key == "host":
 			hosts = n
 		default:
-			p.field(&doc.Root, n, true)
+			p.field(&doc.Root, n, p.tree.root)
 		}
 	}
 	if hosts == nil || !hosts.table {
@@ -130,10 +131,21 @@ func (p *parser) hosts(doc *Document, hosts *node) {
 		}
 		return
 	}
-	for _, n := range p.order(hosts) {
+	ordered := p.order(hosts)
+	for _, n := range hosts.children {
+		if slices.Contains(ordered, n) {
+			continue
+		}
+		for _, c := range n.children {
+			if name, read := p.fold(c, fieldNames...); read {
+				p.kind(c, name)
+			}
+		}
+	}
+	for _, n := range ordered {
 		h := Host{URL: n.key, Line: n.line}
 		for _, c := range n.children {
-			p.field(&h, c, false)
+			p.field(&h, c, n)
 		}
 		doc.Hosts = append(doc.Hosts, h)
 	}
