@@ -54,7 +54,7 @@ func Parse(data []byte, rel containerd.Release) (*Document, []Problem) {
 		p.add(syntaxProblem(err))
 		return doc, p.problems
 	}
-	p.tree = newTree(data)
+	p.tree = newTree(data, rel.AtLeast(2, 0, 0))
 	p.document(doc)
 	p.judge(doc)
 	return doc, sortProblems(p.problems)
@@ -96,9 +96,14 @@ func (p *parser) document(doc *Document) {
 			}
 		case n.key == "host":
 			hosts = n
+		case strings.EqualFold(n.key, "host"):
+			p.fold(n, "host")
 		default:
 			p.field(&doc.Root, n, p.tree.root)
 		}
+	}
+	for _, n := range p.tree.cased {
+		p.fold(n, "host")
 	}
 	if hosts == nil || !hosts.table {
 		if p.rel.NeedsHostTable() {

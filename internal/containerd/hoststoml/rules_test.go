@@ -31,6 +31,8 @@ func TestRules(t *testing.T) {
 		{"a host that 2.x does not try is decoded all the same", "[host.\"\"]\ncapabilities = [[\"pull\"]]\n", map[string]string{cur: "HST023 1,HST002 2!"}, "list of strings"},
 		{"what such a host means does not matter", "[host.\"\"]\ncapabilities = [\"fly\"]\n", map[string]string{cur: "HST023 1"}, ""},
 		{"the last of two keys counts", "[host.\"https://m.example.com\"]\ncapabilities = [\"fly\"]\nCAPABILITIES = [\"pull\"]\n", map[string]string{old: "HST002 2!,HST026 3", cur: "HST026 3"}, ""},
+		{"a host table in capitals", "[HOST.\"https://m.example.com\"]\ncapabilities = [1]\n", map[string]string{mid: "HST026 1", cur: "HST026 1,HST023 1,HST002 2!"}, "lower case"},
+		{"it adds to the table in small letters", "[host.\"https://m.example.com\"]\ncapabilities = [\"fly\"]\n[HOST.\"https://m.example.com\"]\ncapabilities = [\"pull\"]\n", map[string]string{cur: "HST026 3"}, ""},
 		{"ca is a number", "ca = 5\n[host]\n", map[string]string{cur: "HST002 1!"}, "neither a string"},
 		{"header is a number", "[host.\"https://m.example.com\".header]\nX = 1\n", map[string]string{cur: "HST002 2!"}, `"X"`},
 		{"bad duration", "[host.\"https://m.example.com\"]\ndial_timeout = \"soon\"\n", map[string]string{mid: "HST001 2", cur: "HST002 2!"}, ""},

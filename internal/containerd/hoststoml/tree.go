@@ -2,6 +2,7 @@ package hoststoml
 
 import (
 	"sort"
+	"strings"
 
 	"github.com/pelletier/go-toml/v2/unstable"
 )
@@ -52,12 +53,16 @@ type tree struct {
 	tables []tableLine // [table] lines in file order, [[table]] lines left out
 	starts []int       // offset of each line
 	parser unstable.Parser
+	// oneHost tells that a root table HOST adds to host, as in 2.x; cased are the
+	// places where one does.
+	oneHost bool
+	cased   []*node
 }
 
 // newTree reads data, which a decoder has accepted before: duplicates and
 // redefinitions are not looked for again.
-func newTree(data []byte) *tree {
-	t := &tree{root: &node{table: true}, starts: []int{0}}
+func newTree(data []byte, oneHost bool) *tree {
+	t := &tree{root: &node{table: true}, starts: []int{0}, oneHost: oneHost}
 	for i, b := range data {
 		if b == '\n' {
 			t.starts = append(t.starts, i+1)
@@ -83,6 +88,15 @@ func (t *tree) place(offset uint32) (line, col int) {
 	return i + 1, int(offset) - t.starts[i] + 1
 }
 
+// name is the key under which a key of n is kept.
+func (t *tree) name(n *node, key string, line, col int) string {
+	if !t.oneHost || n != t.root || key == "host" || !strings.EqualFold(key, "host") {
+		return key
+	}
+	t.cased = append(t.cased, &node{key: key, line: line, col: col})
+	return "host"
+}
+
 func (t *tree) enter(e *unstable.Node) *node {
 	head := tableLine{}
 	n := t.root
@@ -96,7 +110,7 @@ func (t *tree) enter(e *unstable.Node) *node {
 		}
 		end = k.Raw.Offset + k.Raw.Length
 		head.parts = append(head.parts, string(k.Data))
-		n = n.descend(string(k.Data), line, col)
+		n = n.descend(t.name(n, string(k.Data), line, col), line, col)
 	}
 	head.raw = string(t.parser.Data()[first:end])
 	n.table = true
@@ -113,7 +127,7 @@ func (t *tree) set(into *node, e *unstable.Node) {
 	for it := e.Key(); it.Next(); {
 		k := it.Node()
 		line, col := t.place(k.Raw.Offset)
-		n = n.descend(string(k.Data), line, col)
+		n = n.descend(t.name(n, string(k.Data), line, col), line, col)
 	}
 	t.fill(n, e.Value())
 }
