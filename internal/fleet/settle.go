@@ -218,7 +218,7 @@ func (r *run) recover(ctx context.Context, conn Conn, node string) (*protocol.Re
 // touches reports whether an engine that told this step may have changed something.
 func touches(s protocol.Step) bool {
 	switch s {
-	case protocol.StepPlay, protocol.StepSwap, protocol.StepRestart, protocol.StepHealth, protocol.StepProve, protocol.StepProven,
+	case protocol.StepPlay, protocol.StepSwap, protocol.StepRestart, protocol.StepHealth, protocol.StepProve, protocol.StepLinger, protocol.StepProven,
 		protocol.StepRemove, protocol.StepCommit, protocol.StepUndo, protocol.StepRestored:
 		return true
 	}

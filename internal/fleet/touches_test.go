@@ -11,7 +11,7 @@ func TestTouches(t *testing.T) {
 	for step, want := range map[protocol.Step]bool{
 		protocol.StepStage: false, protocol.StepBackup: false, protocol.StepArm: false, protocol.StepProbe: false,
 		protocol.StepSwap: true, protocol.StepRestart: true, protocol.StepProve: true, protocol.StepProven: true,
-		protocol.StepRemove: true, protocol.StepCommit: true, protocol.StepUndo: true,
+		protocol.StepLinger: true, protocol.StepRemove: true, protocol.StepCommit: true, protocol.StepUndo: true,
 	} {
 		if touches(step) != want {
 			t.Errorf("touches(%s) = %v", step, !want)

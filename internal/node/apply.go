@@ -77,7 +77,7 @@ func (e *Engine) transaction(o *observation, r *Record, within time.Duration) *t
 		return o.daemon.Refresh(ctx) != nil || o.daemon.PID != r.DaemonPID || uptime().Boot != r.Boot
 	}
 	return &transaction{store: e.store, record: r, anew: anew, daemon: pointedDaemon{o.daemon, e.store.disk.hook}, cri: pointedCRI{o.cri, e.store.disk.hook}, hostsDir: o.HostsDir,
-		baseline: o.baseline, processStart: daemon.ProcessStart, deadMan: newDeadMan(e.bus, within, e.store.disk.hook), tell: e.tell, now: e.now}
+		baseline: o.baseline, processStart: daemon.ProcessStart, deadMan: newDeadMan(e.bus, within, e.store.disk.hook), tell: e.tell, now: e.now, linger: lingerFor}
 }
 
 // outcome turns what a transaction returned into a reply.

@@ -103,7 +103,19 @@ func (t *transaction) putFilesBack(ctx context.Context) error {
 	if p := t.record.Play; p != nil {
 		errs = append(errs, t.record.appeared(), t.store.disk.foldersBack(p))
 	}
+	var late []Item
 	for _, item := range slices.Backward(t.record.Items) {
+		if item.undoLingers() {
+			late = append(late, item)
+			continue
+		}
+		errs = append(errs, t.store.disk.restore(item))
+	}
+	// A daemon that restarts now has no pull in flight, and does not wait.
+	if len(late) > 0 && t.linger > 0 && !t.restarted {
+		_ = waitUntil(ctx, time.Now().Add(t.linger)) // when it cannot wait, going back comes first
+	}
+	for _, item := range late {
 		errs = append(errs, t.store.disk.restore(item))
 	}
 	return errors.Join(append(errs, removeEmpty(t.store.disk, t.record.MadeDirs))...)

@@ -85,7 +85,7 @@ func (e *Engine) dropProbeImages(ctx context.Context, r *Record) {
 // putBackBlindly brings every target to its former state. The journal stays.
 func putBackBlindly(ctx context.Context, s store, r *Record) error {
 	missing := s.loadBackup(r)
-	t := &transaction{store: s, record: r, hostsDir: filepath.Dir(r.Probe)}
+	t := &transaction{store: s, record: r, hostsDir: filepath.Dir(r.Probe), linger: lingerFor}
 	if r.Play != nil {
 		t.owesRestart(ctx) // a daemon that cannot be looked at may have read anything
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"time"
 
 	"github.com/pullway/pullway/internal/protocol"
 )
@@ -109,6 +110,7 @@ func (t *transaction) swap(ctx context.Context) error {
 		}
 		dropIn = dropIn || item.Config && item.Target != t.record.ConfigFile
 	}
+	t.swapped = time.Now()
 	if dropIn {
 		return t.check(ctx, t.record.ConfigFile)
 	}

@@ -84,7 +84,11 @@ type transaction struct {
 	// tell reports a step as it begins.
 	tell func(protocol.Step, string)
 	now  func() time.Time
+	// linger is how long files that are named no more stay for the pulls that read
+	// their names before; see lingerFor.
+	linger time.Duration
 
+	swapped    time.Time
 	result     protocol.Result
 	restarted  bool
 	unchanged  bool // by a play
@@ -97,7 +101,8 @@ type transaction struct {
 // The order in which a change is calm for the pulls of a node: what is new is
 // proven by a pull before the first file changes (probe), then comes into force
 // (swap, restart), is proven under its own name (prove) and confirmed (proven);
-// what is named no more goes last of all (remove). A failure up to probe leaves
+// what is named no more goes last of all (remove), and not before the pulls that
+// read its name have read it (linger). A failure up to probe leaves
 // nothing to put back.
 
 // step is one stage: what it does and how it is taken back. Undo runs in
@@ -137,6 +142,9 @@ func (t *transaction) steps() []step {
 	}
 	if t.prove != nil {
 		all = append(all, step{name: protocol.StepProve, do: t.proof, undo: t.unprove})
+	}
+	if t.leaves() {
+		all = append(all, step{name: protocol.StepLinger, do: t.letPullsRead})
 	}
 	if t.confirm != nil {
 		all = append(all, step{name: protocol.StepProven, do: t.confirm})

@@ -137,6 +137,7 @@ const (
 	StepHealth   Step = "health"
 	StepProve    Step = "prove"
 	StepProven   Step = "proven" // waits for Control
+	StepLinger   Step = "linger" // waits until pulls that began before have read what they name
 	StepRemove   Step = "remove" // takes away what is named no more
 	StepCommit   Step = "commit"
 	StepUndo     Step = "undo"

@@ -219,7 +219,8 @@ func stepText(s protocol.Step) string {
 		protocol.StepObserve: "looking", protocol.StepStage: "staging files", protocol.StepCheck: "checking the candidate",
 		protocol.StepBackup: "backing up", protocol.StepArm: "arming the dead man's switch", protocol.StepProbe: "pulling through the new endpoints",
 		protocol.StepPlay: "playbook:", protocol.StepSwap: "swapping files", protocol.StepRestart: "restarting containerd",
-		protocol.StepHealth: "checking CRI", protocol.StepProve: "pulling", protocol.StepProven: "proven", protocol.StepRemove: "removing what is named no more",
+		protocol.StepHealth: "checking CRI", protocol.StepProve: "pulling", protocol.StepLinger: "letting pulls in flight end with the old files",
+		protocol.StepProven: "proven", protocol.StepRemove: "removing what is named no more",
 		protocol.StepPull: "fetching", protocol.StepPulled: "image",
 		protocol.StepCommit: "committing", protocol.StepUndo: "putting back", protocol.StepRestored: "put back",
 	}[s]
