@@ -87,7 +87,7 @@ func TestWaitHealthyGivesUp(t *testing.T) {
 			if !ok || !strings.Contains(ue.Text, c.text) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("got %v, want %q", err, c.text)
 			}
-			if took := time.Since(start); took < within || took > within+2*time.Second {
+			if took := time.Since(start); took < within || took > within+20*time.Second {
 				t.Errorf("gave up after %s, want %s", took, within)
 			}
 		})
@@ -101,7 +101,7 @@ func TestWaitHealthyDoesNotWaitForACRIThatCannotCome(t *testing.T) {
 	start := time.Now()
 	h, _, err := f.client(t).WaitHealthy(t.Context(), both, time.Minute)
 	took := time.Since(start)
-	if _, ok := errors.AsType[*UnhealthyError](err); !ok || !h.CRIMissing || took < missingFor || took > missingFor+2*time.Second {
+	if _, ok := errors.AsType[*UnhealthyError](err); !ok || !h.CRIMissing || took < missingFor || took > missingFor+20*time.Second {
 		t.Errorf("after %s: %+v, %v", took, h, err)
 	}
 }
