@@ -56,7 +56,7 @@ func (a *app) writeFixes(trees []doctor.Tree, nodes []report.DoctorNode, ignore 
 			return err
 		}
 		for j := range saved {
-			fixes[j].Backup = saved[j].Backup
+			fixes[j].Backup, fixes[j].Written = saved[j].Backup, true
 		}
 		nodes[i] = report.NewDoctorNode(t.Name, doctor.Examine(t.Node), slices.Clone(ignore), t.Local)
 		nodes[i].Fixes = fixes
