@@ -28,7 +28,7 @@ func (a *app) examine(ctx context.Context, trees []doctor.Tree, f doctorFlags) e
 		}
 		return n
 	})
-	if f.fix {
+	if f.fix && !f.dryRun {
 		if err := a.writeFixes(trees, nodes, f.ignore); err != nil {
 			return err
 		}

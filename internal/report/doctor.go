@@ -77,7 +77,7 @@ func NewDoctorAnswers(answers []fleet.Answer, ignore []string) (all []DoctorNode
 		n := DoctorNode{Name: a.Target.Name, Findings: []doctor.Finding{}, Error: a.Err}
 		if a.Err == nil && a.Reply != nil && a.Reply.Doctor != nil {
 			n = NewDoctorNode(a.Target.Name, a.Reply.Doctor.Report, ignore, nil)
-			n.Health = a.Reply.Doctor.Health
+			n.Health, n.Fixes = a.Reply.Doctor.Health, a.Reply.Doctor.Fixes
 		}
 		all = append(all, n)
 	}
