@@ -60,7 +60,7 @@ func TestDoctorFix(t *testing.T) {
 		}
 	}
 	dry := o.must(3, "doctor", "--fix", "--dry-run")
-	for _, want := range []string{"+[host]", "-    endpoint = ", "+  config_path = ", "containerd restarts, because", "no restart", "3 nodes to change (2 restarts"} {
+	for _, want := range []string{"+[host]", "-  endpoint = ", "+  config_path = ", "containerd restarts, because", "no restart", "3 nodes to change (2 restarts"} {
 		if !strings.Contains(strings.ReplaceAll(dry.out, "      ", ""), want) {
 			t.Errorf("%q is not shown: %s", want, dry)
 		}
