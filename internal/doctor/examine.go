@@ -155,6 +155,8 @@ func (s *sight) judge(rel containerd.Release) []Finding {
 	}
 	if l.tree != nil {
 		l.asked()
+		l.onThisMachine()
+		l.sandbox()
 		l.readOnly()
 	}
 	l.daemon()

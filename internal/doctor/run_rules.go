@@ -11,9 +11,9 @@ var runRules = []Rule{
 		Links:    []string{"containerd#7896", "containerd#6438", "containerd#6538", "containerd#12550", "cri#1214"},
 	},
 	{
-		ID: "RUN002", Title: "The wrong containerd was looked at", Severity: Advice, Told: FromMessage,
+		ID: "RUN002", Title: "`containerd` on the command line is another than the one that runs", Severity: Advice, Told: FromFiles,
 		Errors:   []string{"several containerds on this node"},
-		Cause:    "A node may carry several: Docker's, the distribution's, that of k3s or k0s. `containerd config dump` of another binary has other defaults.",
+		Cause:    "A node may carry several: Docker's, the distribution's, that of k3s or k0s. The unit runs one, and `containerd config dump` runs the first one in PATH, which has other defaults and may read other settings.",
 		Fix:      "Use the binary and the flags of the daemon whose socket kubelet has: /proc/PID/exe, /proc/PID/cmdline.",
 		Releases: "all",
 		Links:    []string{"nvidia-container-toolkit#982", "gpu-operator#1109", "gpu-operator#1323"},
@@ -42,11 +42,11 @@ var runRules = []Rule{
 		Links:    []string{"cri#1018", "containerd#7076"},
 	},
 	{
-		ID: "RUN006", Title: "localhost changes its protocol with `config_path`", Severity: Advice, Told: FromMessage,
+		ID: "RUN006", Title: "localhost changes its protocol with `config_path`", Severity: S4, Told: FromFiles,
 		Errors:   []string{"failed to do request: Head \"https://localhost:…\"", "failed to do request: Head \"https://127.0.0.1:…\""},
-		Cause:    "Without `config_path` images of localhost and 127.0.0.1 are pulled over plain HTTP; with one, https is tried.",
+		Cause:    "Without `config_path` images of localhost and 127.0.0.1 are pulled over plain HTTP. With one, https is asked. Since 1.6.25 and 1.7.7 plain HTTP is tried after it, but not where the image names no port.",
 		Fix:      "Write a host directory `localhost:5000` with an http:// server.",
-		Releases: "all",
+		Releases: "all without a port; with one, up to 1.6.24 and 1.7.6",
 		Links:    []string{"containerd#10014", "containerd#7392", "zarf#592"},
 	},
 	{
