@@ -10,7 +10,7 @@ var autRules = []Rule{
 		Links:    []string{"containerd#10996", "containerd#13949", "moby#52532"},
 	},
 	{
-		ID: "AUT002", Title: "The mirror wants a credential that kubelet cannot give", Severity: S4, Told: FromMessage,
+		ID: "AUT002", Title: "The mirror wants a credential that kubelet cannot give", Severity: S4, Told: FromNode,
 		Errors:   []string{"authorization failed: no basic auth credentials", "failed to authorize: failed to fetch anonymous token: … 401 Unauthorized", "failed to fetch oauth token: …"},
 		Cause:    "Pull secrets are found by the registry in the image's name; there is none for the mirror.",
 		Fix:      "Write an Authorization header into hosts.toml (for a registry of tokens from 2.1 on), or let the mirror take everybody.",

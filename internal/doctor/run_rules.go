@@ -57,7 +57,7 @@ var runRules = []Rule{
 		Releases: "2.1 and later",
 	},
 	{
-		ID: "RUN008", Title: "The registry's name is not known on the node", Severity: S4, Told: FromMessage,
+		ID: "RUN008", Title: "The registry's name is not known on the node", Severity: S4, Told: FromNode,
 		Errors:   []string{"dial tcp: lookup …: no such host", "dial tcp: lookup …: Temporary failure in name resolution", "dial tcp: lookup …: i/o timeout"},
 		Cause:    "containerd asks the node's resolver, not the cluster's: names in svc.cluster.local and mDNS names do not resolve.",
 		Fix:      "Use an address or a name that the node resolves.",
@@ -65,7 +65,7 @@ var runRules = []Rule{
 		Links:    []string{"k3s#10358", "microk8s#390", "containerd#4231"},
 	},
 	{
-		ID: "RUN009", Title: "The certificate is for another name", Severity: S4, Told: FromMessage,
+		ID: "RUN009", Title: "The certificate is for another name", Severity: S4, Told: FromNode,
 		Errors: []string{
 			"x509: cannot validate certificate for … because it doesn't contain any IP SANs", "x509: certificate is valid for …, not …",
 			"x509: certificate is not valid for any names, but wanted to match …", "x509: certificate relies on legacy Common Name field",

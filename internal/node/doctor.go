@@ -34,6 +34,7 @@ func (e *Engine) doctor(ctx context.Context, req protocol.Request) (*protocol.Re
 	if err != nil {
 		return nil, err
 	}
+	n.Live.Asked = o.askHosts(ctx)
 	report := doctor.Examine(n)
 	reply := &protocol.Doctor{Report: report, Fixes: mendable(n, report, req.Mend)}
 	if !o.Healthy {
