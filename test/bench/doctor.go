@@ -126,6 +126,7 @@ func (d doctorPart) rows() []row {
 			goal: atMost(0.05, "at most 50 ms"), figure: node.wall.Seconds()},
 		{id: "doctor-fleet", what: fmt.Sprintf("`doctor`, %s nodes", thousands(d.trees)), value: show(fleet.wall), against: "`grep -r` over the same files", ratio: ratio(fleet.wall, grep.wall),
 			goal: atMost(20, "at most 20 s"), figure: fleet.wall.Seconds()},
+		{id: "doctor-cpu", what: "the same: CPU time of all cores", value: show(fleet.cpu)},
 		{id: "doctor-memory", what: "the same: peak memory", value: fmt.Sprintf("%.0f MB", megabytes(fleet.memory))},
 	}
 }
