@@ -177,3 +177,49 @@ func TestFixMovesTables(t *testing.T) {
 		t.Errorf("%+v", fixes)
 	}
 }
+
+// FuzzFixes: a fix of whatever stands there changes something, brings no new problem,
+// and is not made a second time.
+func FuzzFixes(f *testing.F) {
+	const cri = "[plugins.\"io.containerd.grpc.v1.cri\".registry"
+	f.Add("version = 2\n"+cri+"]\nconfig_path = \"/etc/containerd/certs.d\"\n"+cri+".mirrors.\"r.lan\"]\nendpoint = [\"http://m.lan:5000/v2/x\"]\n", "server = \"https://docker.io\"\n", "docker.io", uint8(1))
+	f.Add("version = 2\n"+cri+".configs.\"r.lan\".tls]\nca_file = \"ca.pem\"\n", "[host.\"https://r.lan/v2/hub\"]\ncapabilities = [\"pull\", \"referrers\"]\nSkip_Verify = true\n", "r.lan", uint8(4))
+	f.Add("version = 3\n[plugins.'io.containerd.cri.v1.images'.registry]\nconfig_path = '/etc/containerd/certs.d:/etc/docker/certs.d'\n", "server = \"http://r.lan\"\r\n", "_default", uint8(4))
+	releases := []string{"1.6.20", "1.7.35", "2.0.14", "2.2.1", "2.4.2"}
+	f.Fuzz(func(t *testing.T, config, hosts, name string, of uint8) {
+		if name == "" || strings.ContainsAny(name, "/\x00") || len(name) > 200 || name == "." || name == ".." {
+			return
+		}
+		trees, _, err := doctor.Open(etc(t, map[string]string{"config.toml": config, "certs.d/" + name + "/hosts.toml": hosts}))
+		if err != nil || doctor.Set(trees, releases[int(of)%len(releases)]) != nil {
+			t.Fatal(err)
+		}
+		before := doctor.Examine(trees[0].Node)
+		fixes := doctor.Fixes(trees[0].Node, before)
+		for _, x := range fixes {
+			if string(x.Before) == string(x.After) || x.Create != (x.Before == nil) || len(x.Rules) == 0 || x.Diff == "" {
+				t.Errorf("%+v", x)
+			}
+		}
+		write(t, trees[0], fixes)
+		after := doctor.Examine(trees[0].Node)
+		problems := func(r doctor.Report) (n int) {
+			for _, x := range r.Findings {
+				if x.Problem() {
+					n++
+				}
+			}
+			return n
+		}
+		if len(fixes) > 0 && problems(after) > problems(before) {
+			t.Errorf("before %+v\nafter %+v", before.Findings, after.Findings)
+		}
+		for _, x := range doctor.Fixes(trees[0].Node, after) {
+			for _, y := range fixes {
+				if x.File == y.File && slices.Equal(x.Rules, y.Rules) {
+					t.Errorf("again:\n%s", x.Diff)
+				}
+			}
+		}
+	})
+}
