@@ -110,8 +110,11 @@ func (a *app) left(ctx context.Context, fn *fleetNodes, m *protocol.Mend) error 
 	d := report.NewDoctor(report.NewDoctorAnswers(a.ask(ctx, fn, protocol.Request{Op: protocol.OpDoctor, Mend: m}, 0), m.Ignore))
 	s := d.Summary
 	switch {
-	case s.Problems+s.NotHealthy > 0:
+	case s.Problems > 0:
 		a.say("left, because it takes a decision: %s on %s; pullway doctor shows them", report.Count(s.Problems, "problem"), report.Count(s.WithProblems, "node"))
+		return verdict(ExitPending)
+	case s.NotHealthy > 0:
+		a.say("CRI is not well on %s; pullway doctor shows why", report.Count(s.NotHealthy, "node"))
 		return verdict(ExitPending)
 	case s.Failed > 0:
 		return verdict(ExitFailed)

@@ -15,7 +15,7 @@ import (
 	"github.com/pullway/pullway/internal/plan"
 )
 
-// MaxFixes bounds the files that are mended at once; another look mends the rest.
+// MaxFixes bounds the findings that are mended at once; another look mends the rest.
 const MaxFixes = 500
 
 // Fix is one file as it should be, where that is mechanical: there is one way to
@@ -48,9 +48,11 @@ func Fixes(n Node, r Report) []Fix {
 		n.ConfigFile = containerd.DefaultConfigFile
 	}
 	m := &mending{node: n, over: &overlay{Files: n.Files, changed: map[string][]byte{}}, fixes: map[string]*Fix{}}
+	tries := 0
 	for _, f := range r.Findings {
-		if f.Now() && fixable(f.Rule) && len(m.fixes) < MaxFixes {
+		if f.Now() && fixable(f.Rule) && tries < MaxFixes {
 			m.try(f)
+			tries++
 		}
 	}
 	var all []Fix
