@@ -42,9 +42,8 @@ func (l *look) onThisMachine() {
 			continue
 		}
 		told[host] = true
-		port := strings.TrimPrefix(strings.TrimPrefix(host, hoststoml.WithoutPort(host)), ":")
-		triesHTTP := l.rel.AtLeast(1, 7, 7) || l.rel.In(1, 6, 25, 999)
-		if port != "" && port != "443" && triesHTTP {
+		// With a port, plain HTTP is tried after https; older releases ask by it alone.
+		if host != hoststoml.WithoutPort(host) || !l.rel.AtLeast(1, 7, 7) && !l.rel.In(1, 6, 25, 999) {
 			continue
 		}
 		l.at("RUN006", l.reg.ConfigPathAt, fmt.Sprintf("%s is asked over https for the image %s, since host directories are read; without them it is plain HTTP", host, image),

@@ -44,9 +44,9 @@ var runRules = []Rule{
 	{
 		ID: "RUN006", Title: "localhost changes its protocol with `config_path`", Severity: S4, Told: FromFiles,
 		Errors:   []string{"failed to do request: Head \"https://localhost:…\"", "failed to do request: Head \"https://127.0.0.1:…\""},
-		Cause:    "Without `config_path` images of localhost and 127.0.0.1 are pulled over plain HTTP. With one, https is asked. Since 1.6.25 and 1.7.7 plain HTTP is tried after it, but not where the image names no port.",
-		Fix:      "Write a host directory `localhost:5000` with an http:// server.",
-		Releases: "all without a port; with one, up to 1.6.24 and 1.7.6",
+		Cause:    "Without `config_path` images of localhost and 127.0.0.1 are pulled over plain HTTP. With one, https is asked since 1.6.25 and 1.7.7; plain HTTP is tried after it, but not where the image names no port.",
+		Fix:      "Write a host directory `localhost` with an http:// server.",
+		Releases: "1.6.25 and later, 1.7.7 and later",
 		Links:    []string{"containerd#10014", "containerd#7392", "zarf#592"},
 	},
 	{
