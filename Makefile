@@ -5,7 +5,7 @@ NODES   ?= 20
 # Where the lab keeps the containerd releases that it has built.
 LAB_CACHE := $(or $(XDG_CACHE_HOME),/var/cache)/pullway-lab
 
-.PHONY: help build engine test lint vuln e2e e2e-full e2e-kubespray demo bench bench-assess fuzz generate clean
+.PHONY: help build engine test lint vuln e2e e2e-full e2e-kubespray demo bench bench-assess bench-doctor fuzz generate clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,9 +31,11 @@ vuln: ## known vulnerabilities in what is called (govulncheck; passes loudly whe
 e2e: build ## end-to-end tests on real nodes (root, Debian or Ubuntu)
 	go run ./test/lab/cmd/lab requirements --install
 	@command -v chromium >/dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends chromium; }
-	go test -tags e2e -count=1 -timeout 45m ./test/...
+	@rm -f bin/rules-truth.txt
+	PULLWAY_RULES_TRUTH=$(CURDIR)/bin/rules-truth.txt go test -tags e2e -count=1 -timeout 45m ./test/...
 	PULLWAY_CONTAINERD=$$(ls $(LAB_CACHE)/containerd-2.4.2-*/usr/local/bin/containerd | head -n 1) \
 	  go test -count=1 -run Real ./internal/cri ./internal/daemon
+	@cat bin/rules-truth.txt
 
 e2e-full: build ## a strike at every point of the node transaction, and what became of each shape of pod: docs/faults.md, docs/impact-truth.md (root)
 	go run ./test/lab/cmd/lab requirements --install
@@ -57,6 +59,9 @@ bench: build ## speed, memory and size against ssh and Ansible on NODES real nod
 bench-assess: build ## the part of it about pullway assess: 5,000 nodes and 150,000 pods on a real API server (root)
 	go run ./test/lab/cmd/lab requirements --install
 	go run ./test/bench -part assess
+
+bench-doctor: build ## the part of it about pullway doctor: the files of 5,000 nodes
+	go run ./test/bench -part doctor
 
 fuzz: ## every fuzz target for FUZZTIME (default 20s) each
 	@for p in $$(go list ./...); do \

@@ -93,9 +93,9 @@ registries (Harbor and any other OCI registry) and proves it with real pulls:
 a plan you can read first, a backup, a rollout in waves, and an undo that
 happens by itself when a node can no longer pull.
 
-Every command is read-only unless its name says otherwise: apply, rollback and
-prepull change nodes, policy freeze and restore change workloads, and ask before
-they do.`,
+Every command is read-only unless its name says otherwise: apply, rollback,
+prepull and doctor --fix change nodes, policy freeze and restore change workloads,
+and ask before they do.`,
 		Example: `  pullway init --registry http://192.168.21.9 --username 'robot$nodes' --password-env HARBOR_PASSWORD > pullway.yaml
   pullway plan   -f pullway.yaml -i inventory/mycluster/hosts.yaml
   pullway apply  -f pullway.yaml -i inventory/mycluster/hosts.yaml

@@ -33,7 +33,7 @@ func (p *applying) do(ctx context.Context) error {
 	pol := policy(p.spec.Rollout, len(p.nodes.targets))
 	o := fleet.Options{
 		Run:     fleet.Run{Name: p.spec.Desired.Name, SpecDigest: p.spec.Digest, Policy: pol},
-		Request: protocol.Request{Desired: &wire, Overwrite: p.change.overwrite, Adopt: p.change.adopt, Force: p.change.force, Kubespray: p.change.kubespray, Play: p.change.play, NoProof: p.noProof},
+		Request: protocol.Request{Desired: &wire, Overwrite: p.change.overwrite, Adopt: p.change.adopt, Force: p.change.force, Kubespray: p.change.kubespray, Play: p.change.play, NoProof: p.noProof, Mend: p.change.mend},
 	}
 	p.tellLost(ctx)
 	if over, err := p.interrupted(ctx, o); over || err != nil {

@@ -20,7 +20,7 @@ type doctorFlags struct {
 	explain       string
 	message       string
 	messageFile   string
-	fix           bool
+	fixFlags
 }
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -42,8 +42,13 @@ With -i, --nodes or --local nodes are asked: the running release is known there,
 what changed after containerd started. Nothing is changed.
 
 Where a mistake can be mended in one way only, the diff is shown; --fix writes it,
-with a backup beside the file, and what is left decides the exit code. Nodes are
-changed by pullway apply, which proves the change and undoes it.
+and what is left decides the exit code. Beside a file a backup is left. Nodes are
+changed as apply changes them: the diffs are shown and agreed to, a canary goes
+first, then waves; each node backs up what it changes, has a new config.toml checked
+by containerd's own binary, restarts containerd only for that, and puts itself back
+when CRI is not well afterwards, or cannot pull an image of --verify. A node on which
+something changed since it was shown is left alone. It stands in history, and
+rollback undoes it.
 
 With --error it says which rules an error message is of: what crictl printed, an
 event of kubelet, or lines of containerd's log (--error-file, - for standard input).
@@ -52,10 +57,13 @@ S1: containerd does not start. S2: it runs without CRI. S3: something is ignored
 silence. S4: pulls fail. Advice: it works today.
 
 Exit code 0, 3 when a problem of S1 to S3 was found (S4 takes a pull to be sure) or
-CRI of a node is not well, 1 when something could not be looked at and no problem was found.`,
+CRI of a node is not well, 1 when something could not be looked at and no problem was
+found; 3 with --dry-run when something would be mended. A fix of nodes that fails ends
+as an apply does: 1 nothing changed, 4 put back, 5 hands needed, 6 stopped part-way.`,
 		Example: `  pullway doctor --containerd-version 1.7.35 /etc/containerd
   pullway doctor --containerd-version 2.2.3 copies/        # a folder of nodes
   pullway doctor -i inventory/mycluster/hosts.yaml
+  pullway doctor -i inventory/mycluster/hosts.yaml --fix --dry-run
   pullway doctor -o sarif roles/containerd/files > doctor.sarif
   pullway doctor --explain CFG015
   pullway doctor --error 'http: server gave HTTP response to HTTPS client'
@@ -67,6 +75,9 @@ CRI of a node is not well, 1 when something could not be looked at and no proble
 				return a.explainRule(f.explain)
 			case f.message != "" || f.messageFile != "":
 				return a.explainMessage(f)
+			}
+			if err := f.fits(nodes.named()); err != nil {
+				return err
 			}
 			if nodes.named() {
 				return a.askDoctor(cmd.Context(), nodes, f, args)
@@ -88,19 +99,20 @@ func (a *app) askDoctor(ctx context.Context, nodes nodeFlags, f doctorFlags, arg
 	switch {
 	case len(args) > 0 || f.root != "":
 		return usage(errors.New("both nodes and files were named"), "look at one of them at a time")
-	case f.fix:
-		return usage(errors.New("--fix is for files"), "nodes are changed by pullway apply, which proves the change and undoes it")
 	case f.release != "":
 		return usage(errors.New("--containerd-version is for files: a node says which release it runs"), "leave it out")
 	}
 	if err := f.known(); err != nil {
 		return err
 	}
+	if f.fix {
+		return a.fixNodes(ctx, nodes, f)
+	}
 	fn, err := a.load(ctx, nodes)
 	if err != nil {
 		return err
 	}
-	answers := a.ask(ctx, fn, protocol.Request{Op: protocol.OpDoctor}, 0)
+	answers := a.ask(ctx, fn, protocol.Request{Op: protocol.OpDoctor, Mend: &protocol.Mend{Ignore: f.ignore}}, 0)
 	return a.diagnose(report.NewDoctor(report.NewDoctorAnswers(answers, f.ignore)))
 }
 
@@ -109,7 +121,7 @@ func (f *doctorFlags) register(c *cobra.Command) {
 	fl.StringVar(&f.release, "containerd-version", "", "release of the containerd that reads the files, such as 1.7.35")
 	fl.StringVar(&f.root, "root", "", "a node's root directory, such as a mounted disk")
 	fl.StringSliceVar(&f.ignore, "ignore", nil, "rules to leave out: CFG026,AUT001")
-	fl.BoolVar(&f.fix, "fix", false, "write what is mechanical, with a backup beside each file")
+	f.fixFlags.register(c)
 	fl.StringVar(&f.explain, "explain", "", "show the page of a rule")
 	fl.StringVar(&f.message, "error", "", "an error message: which rules is it of?")
 	fl.StringVar(&f.messageFile, "error-file", "", "a file of messages, such as containerd's log; - for standard input")

@@ -28,7 +28,7 @@ func (a *app) examine(ctx context.Context, trees []doctor.Tree, f doctorFlags) e
 		}
 		return n
 	})
-	if f.fix {
+	if f.fix && !f.dryRun {
 		if err := a.writeFixes(trees, nodes, f.ignore); err != nil {
 			return err
 		}
@@ -56,7 +56,7 @@ func (a *app) writeFixes(trees []doctor.Tree, nodes []report.DoctorNode, ignore 
 			return err
 		}
 		for j := range saved {
-			fixes[j].Backup = saved[j].Backup
+			fixes[j].Backup, fixes[j].Written = saved[j].Backup, true
 		}
 		nodes[i] = report.NewDoctorNode(t.Name, doctor.Examine(t.Node), slices.Clone(ignore), t.Local)
 		nodes[i].Fixes = fixes

@@ -21,6 +21,8 @@ type changeFlags struct {
 	// own playbook shall do it.
 	kubespray *plan.Kubespray
 	play      bool
+	// mend is set for doctor --fix: the plan mends what is mechanical.
+	mend *protocol.Mend
 }
 
 func (g *changeFlags) register(c *cobra.Command) {
@@ -130,7 +132,7 @@ func (a *app) planNodes(ctx context.Context, l *config.Loaded, nodes *fleetNodes
 	progress := a.progress()
 	wire := l.Desired.ToWire()
 	p := &fleet.Planner{Connector: nodes.connector, Observer: progress, Settle: settle, Timeouts: a.limits.timeouts}
-	plans, err := p.Plan(ctx, nodes.targets, protocol.Request{Operator: operator(), Desired: &wire, Overwrite: g.overwrite, Adopt: g.adopt, Force: g.force, Kubespray: g.kubespray, Play: g.play})
+	plans, err := p.Plan(ctx, nodes.targets, protocol.Request{Operator: operator(), Desired: &wire, Overwrite: g.overwrite, Adopt: g.adopt, Force: g.force, Kubespray: g.kubespray, Play: g.play, Mend: g.mend})
 	progress.Close()
 	if err != nil {
 		return nil, usage(fmt.Errorf("inventory: %w", err), "")

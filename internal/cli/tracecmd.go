@@ -3,7 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -81,7 +80,7 @@ could not be asked. With --root, 3 when the pull fails before any host is asked.
 	f := c.Flags()
 	f.StringVar(&offline.root, "root", "", "read the files of a node from this directory, and ask nothing")
 	f.StringVar(&offline.release, "containerd-version", "", "containerd's release on the node whose files --root holds, such as 1.7.35")
-	f.StringVar(&offline.config, "config", "/etc/containerd/config.toml", "containerd's configuration file below --root")
+	f.StringVar(&offline.config, "config", containerd.DefaultConfigFile, "containerd's configuration file below --root")
 	_ = c.MarkFlagDirname("root")
 	_ = c.RegisterFlagCompletionFunc("containerd-version", cobra.FixedCompletions(doctor.Lines(), cobra.ShellCompDirectiveNoFileComp))
 	return c
@@ -99,19 +98,22 @@ func (a *app) traceFiles(offline offlineFlags, nodes nodeFlags, image config.Ima
 	if err != nil {
 		return usage(fmt.Errorf("--containerd-version: %w", err), "write it as 1.7.35")
 	}
-	root, err := os.OpenRoot(offline.root)
+	node, err := doctor.OpenRoot(offline.root)
 	if err != nil {
-		return usage(fmt.Errorf("--root: %w", err), "")
+		return usage(fmt.Errorf("--root: %w", err), hintOf(err))
 	}
-	defer root.Close() //nolint:errcheck // only read
-	tree, err := trace.Load(root.FS(), offline.config, rel)
+	files := node.Node.Files.(doctor.Folder).FS()
+	if offline.config == containerd.DefaultConfigFile && node.Node.ConfigFile != "" {
+		offline.config = node.Node.ConfigFile
+	}
+	tree, err := trace.Load(files, offline.config, rel)
 	if err != nil {
 		return fmt.Errorf("%s: %w", offline.root, err)
 	}
 	if len(tree.Files) == 0 {
 		a.warn(fmt.Sprintf("%s has no %s; containerd's own defaults count", offline.root, offline.config), "give its path below --root by --config")
 	}
-	t, _ := trace.Order(root.FS(), tree, image)
+	t, _ := trace.Order(files, tree, image)
 	if err := a.show(report.NewTraceOfFiles(offline.root, t)); err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ var autRules = []Rule{
 		Links:    []string{"containerd#10996", "containerd#13949", "moby#52532"},
 	},
 	{
-		ID: "AUT002", Title: "The mirror wants a credential that kubelet cannot give", Severity: S4, Told: FromMessage,
+		ID: "AUT002", Title: "The mirror wants a credential that kubelet cannot give", Severity: S4, Told: FromNode,
 		Errors:   []string{"authorization failed: no basic auth credentials", "failed to authorize: failed to fetch anonymous token: … 401 Unauthorized", "failed to fetch oauth token: …"},
 		Cause:    "Pull secrets are found by the registry in the image's name; there is none for the mirror.",
 		Fix:      "Write an Authorization header into hosts.toml (for a registry of tokens from 2.1 on), or let the mirror take everybody.",
@@ -18,9 +18,9 @@ var autRules = []Rule{
 		Links:    []string{"containerd#10996", "containerd#9997", "containerd#5330", "containerd#11103", "harbor#11108"},
 	},
 	{
-		ID: "AUT003", Title: "The sandbox image is in a registry that wants a credential", Severity: S4, Told: FromMessage,
+		ID: "AUT003", Title: "The sandbox image is in a registry that may want a credential", Severity: Advice, Told: FromFiles,
 		Errors:   []string{"failed to get sandbox image \"…\"", "failed to pull image \"…/pause:…\""},
-		Cause:    "containerd pulls the pause image by itself, without pull secrets. 2.0.0 also forgot `configs.auth` when `config_path` was set.",
+		Cause:    "containerd pulls the pause image by itself, without pull secrets: it has to come from a registry that takes everybody, or one that the node itself has a credential for. 2.0.0 also forgot `configs.auth` when `config_path` was set. A running node that has the image is not told of it.",
 		Fix:      "Write an Authorization header for that registry, or have the image on the node beforehand.",
 		Releases: "all",
 		Links:    []string{"talos#9594", "containerd#10916", "kops#13377", "kubernetes#90503", "kubernetes#79422"},

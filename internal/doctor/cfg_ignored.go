@@ -31,7 +31,7 @@ var cfgIgnored = []Rule{
 	{
 		ID: "CFG013", Title: "`config_path` in the table of the transfer plugin", Severity: S3, Told: FromFiles,
 		Cause:    "`[plugins.\"io.containerd.transfer.v1.local\"]` has a `config_path` too. CRI pulls never use it; a search and replace often hits it first.",
-		Fix:      "Set `config_path` in `[plugins.\"io.containerd.cri.v1.images\".registry]`.",
+		Fix:      "Set `config_path` in `[plugins.\"io.containerd.cri.v1.images\".registry]`; in a file of version 2 in `[plugins.\"io.containerd.grpc.v1.cri\".registry]`.",
 		Releases: "2.0 and later",
 		Links:    []string{"containerd#12550", "kurl#5972", "containerd#13246"},
 	},
@@ -117,6 +117,14 @@ var cfgIgnored = []Rule{
 		Fix:      "Write `registry.auths.\"https://HOST\"`, or better a hosts.toml.",
 		Releases: "all",
 		Links:    []string{"containerd#4862", "rke2#5612"},
+	},
+	{
+		ID: "CFG025", Title: "true or false in quotes", Severity: S1, Told: FromFiles,
+		Errors:   []string{"incompatible types: TOML value has type string; destination has type boolean", "cannot decode TOML string into struct field … of type bool", "failed to generate runtime options"},
+		Cause:    "TOML has a type for true and false. In the tables of CRI a text in its place stops containerd at its start; among the `options` of a runtime, such as `SystemdCgroup`, it is found only when a pod starts, and then no pod does.",
+		Fix:      "Write `SystemdCgroup = true`, without quotes.",
+		Releases: "all",
+		Links:    []string{"containerd#8053"},
 	},
 	{
 		ID: "CFG026", Title: "`mirrors`, `configs` and `auths` are deprecated", Severity: Advice, Told: FromFiles,

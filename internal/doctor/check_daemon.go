@@ -19,6 +19,7 @@ var caBundles = []string{"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/cer
 func (l *look) daemon() {
 	if l.unit != nil {
 		l.proxied()
+		l.anotherBinary()
 	}
 	mode, at := "", ""
 	switch {

@@ -34,6 +34,8 @@ type Live struct {
 	KillMode string
 	// Images that CRI has, by name.
 	Images []string
+	// Asked are hosts that the files name, with what they answered.
+	Asked []Asked
 }
 
 // Report is what was found on one node.
@@ -155,9 +157,14 @@ func (s *sight) judge(rel containerd.Release) []Finding {
 	}
 	if l.tree != nil {
 		l.asked()
+		l.onThisMachine()
+		l.sandbox()
 		l.readOnly()
 	}
 	l.daemon()
+	if l.Live != nil {
+		l.answers()
+	}
 	return l.found
 }
 

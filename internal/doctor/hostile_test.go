@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -289,4 +290,79 @@ func (m many) List(name string) (all []doctor.Entry, err error) {
 		all = append(all, doctor.Entry{Name: fmt.Sprintf("r%d.lan:5000", i), Kind: fs.ModeDir})
 	}
 	return all, nil
+}
+
+// denied is a node of which nothing below a folder may be read.
+type denied struct {
+	memory
+	below string
+}
+
+func (d denied) ReadFile(name string) ([]byte, error) {
+	if strings.HasPrefix(name, d.below) {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
+	}
+	return d.memory.ReadFile(name)
+}
+
+func (d denied) Stat(name string) (doctor.Entry, error) {
+	switch {
+	case name == "/etc/containerd/certs.d":
+		return doctor.Entry{Name: "certs.d", Kind: fs.ModeDir}, nil
+	case strings.HasPrefix(name, d.below):
+		return doctor.Entry{}, &fs.PathError{Op: "stat", Path: name, Err: fs.ErrPermission}
+	}
+	return d.memory.Stat(name)
+}
+
+func (d denied) List(name string) ([]doctor.Entry, error) {
+	switch {
+	case strings.HasPrefix(name, d.below):
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
+	case name == "/etc/containerd/certs.d":
+		return []doctor.Entry{{Name: "r.lan", Kind: fs.ModeDir}}, nil
+	case name == "/etc/containerd/certs.d/r.lan":
+		return []doctor.Entry{{Name: "hosts.toml"}}, nil
+	}
+	return d.memory.List(name)
+}
+
+// Files that may not be read are told, each once, and the rest is looked at.
+func TestUnreadableFiles(t *testing.T) {
+	config := "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".registry]\nconfig_path = \"/etc/containerd/certs.d\"\n"
+	for _, tc := range []struct{ below, want string }{
+		{"/etc/containerd/config.toml", "/etc/containerd/config.toml"},
+		{"/etc/containerd/certs.d/r.lan", "/etc/containerd/certs.d/r.lan"},
+		{"/etc/containerd/certs.d/r.lan/hosts.toml", "/etc/containerd/certs.d/r.lan/hosts.toml"},
+	} {
+		r := doctor.Examine(doctor.Node{Files: denied{memory{"/etc/containerd/config.toml": config, "/etc/containerd/certs.d/r.lan/hosts.toml": "server = \"https://r.lan\"\n[host]\n"}, tc.below}, Release: release(t, "2.4.2")})
+		if len(r.Unread) != 1 || r.Unread[0].File != tc.want || !strings.Contains(r.Unread[0].Text, "permission denied") || strings.ContainsAny(r.Unread[0].Text, "\n") {
+			t.Errorf("%s: unread %+v", tc.below, r.Unread)
+		}
+	}
+}
+
+// What never ends or never begins is not read.
+func TestPipes(t *testing.T) {
+	dir := etc(t, map[string]string{"certs.d/r.lan/note": ""})
+	for _, name := range []string{"config.toml", "certs.d/r.lan/hosts.toml"} {
+		if err := syscall.Mkfifo(filepath.Join(dir, name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r := look(t, dir); len(r.Unread) != 2 {
+		t.Errorf("unread: %+v", r.Unread)
+	}
+}
+
+// Ten thousand drop-ins on a disk, of which each imports all of them.
+func TestManyDropInsOnDisk(t *testing.T) {
+	files := map[string]string{"config.toml": "version = 2\nimports = [\"/etc/containerd/conf.d/*.toml\"]\n"}
+	for i := range 10_000 {
+		files[fmt.Sprintf("conf.d/%05d.toml", i)] = "version = 2\n"
+	}
+	files["conf.d/00000.toml"] = "version = 2\nimports = [\"/etc/containerd/conf.d/*.toml\"]\n"
+	if r := look(t, etc(t, files)); len(r.Unread) > 0 || tells(r, "CFG020") {
+		t.Errorf("%+v", r)
+	}
 }

@@ -14,8 +14,8 @@ var hstMeant = []Rule{
 	{
 		ID: "HST005", Title: "https to a registry that speaks HTTP", Severity: S4, Told: FromFiles,
 		Errors:   []string{"http: server gave HTTP response to HTTPS client"},
-		Cause:    "The same host and port is written with http:// in one place and with https:// in another. An https URL is never tried over HTTP.",
-		Fix:      "Write the same scheme in both places.",
+		Cause:    "The same host and port is written with http:// in one place and with https:// in another. An https URL is never tried over HTTP. From files it is told where two entries differ; a running node asks each host that its files name, without a credential.",
+		Fix:      "Write the scheme that the registry speaks, in both places.",
 		Releases: "all",
 		Links:    []string{"k3s#13379", "containerd#4938"},
 	},

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,6 +54,41 @@ func TestLive(t *testing.T) {
 		slices.Sort(got)
 		if !slices.Equal(got, tc.want) {
 			t.Errorf("%s: %q, want %q", tc.reason, got, tc.want)
+		}
+	}
+}
+
+// What hosts answered a running node is told where they are named. What is no fault of
+// the files, and what a credential would change, is not.
+func TestAsked(t *testing.T) {
+	for _, tc := range []struct {
+		reason string
+		asked  doctor.Asked
+		want   string
+	}{
+		{"plain HTTP behind https", doctor.Asked{URL: "https://r.lan", Fault: "https-on-http", Text: "speaks plain HTTP"}, "HST005"},
+		{"TLS behind http", doctor.Asked{URL: "http://r.lan", Fault: "http-on-https", Text: "speaks TLS"}, "HST005"},
+		{"no such name", doctor.Asked{URL: "https://r.lan", Fault: "dns", Text: "no such host"}, "RUN008"},
+		{"a certificate of others", doctor.Asked{URL: "https://r.lan", Fault: "san", Text: "is for q.lan"}, "RUN009"},
+		{"down, which files cannot mend", doctor.Asked{URL: "https://r.lan", Fault: "unreachable", Text: "refused"}, ""},
+		{"well", doctor.Asked{URL: "https://r.lan", Mirror: true}, ""},
+		{"a mirror with a password", doctor.Asked{URL: "https://m.lan", Mirror: true, BasicOnly: true}, "AUT002"},
+		{"one that the node has", doctor.Asked{URL: "https://m.lan", Mirror: true, BasicOnly: true, Credential: true}, ""},
+		{"the registry itself: pull secrets are for it", doctor.Asked{URL: "https://r.lan", BasicOnly: true}, ""},
+	} {
+		tc.asked.File, tc.asked.Line = "/etc/containerd/certs.d/r.lan/hosts.toml", 3
+		r := doctor.Examine(doctor.Node{Files: doctor.Folder{Path: t.TempDir(), At: "/"}, Release: release(t, "2.4.2"), Live: &doctor.Live{Asked: []doctor.Asked{tc.asked}}})
+		var got []string
+		for _, f := range r.Findings {
+			if f.File == tc.asked.File {
+				got = append(got, f.Rule)
+				if f.Line != 3 || f.Severity != doctor.S4 || f.Hint == "" || !f.Now() {
+					t.Errorf("%s: %+v", tc.reason, f)
+				}
+			}
+		}
+		if want := strings.Fields(tc.want); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", tc.reason, got, want)
 		}
 	}
 }

@@ -16,7 +16,11 @@ func (r Rule) Page() string {
 	line("| | |\n| --- | --- |")
 	line("| Severity | %s: %s |", r.Severity, r.Severity.Words())
 	line("| Releases | %s |", r.Releases)
-	line("| Told from | %s |", r.Told.Words())
+	told := r.Told.Words()
+	if r.Told != FromMessage && len(r.Errors) > 0 {
+		told += ", or an error message (`--error`)"
+	}
+	line("| Told from | %s |", told)
 	line("")
 	line("## What you see")
 	line("")
@@ -55,7 +59,7 @@ func (t Told) Words() string {
 	case FromFiles:
 		return "the files of a node"
 	case FromNode:
-		return "a running node only (`-i`, `--nodes`, `--local`)"
+		return "a running node (`-i`, `--nodes`, `--local`)"
 	}
 	return "an error message only (`--error`)"
 }
@@ -65,9 +69,10 @@ func Index() string {
 	var b strings.Builder
 	b.WriteString("# Rules\n\n<!-- Written by `make generate` from internal/doctor. Do not edit. -->\n\n")
 	fmt.Fprintf(&b, "The %d rules of [`pullway doctor`](../doctor.md). What real containerds make of the bad example of each is in [truth.md](truth.md).\n\n", len(Catalogue()))
-	b.WriteString("| Rule | What is wrong | Severity | Releases |\n| --- | --- | --- | --- |\n")
+	b.WriteString("| Rule | What is wrong | Severity | Releases | Told from |\n| --- | --- | --- | --- | --- |\n")
+	from := map[Told]string{FromFiles: "files", FromNode: "a running node", FromMessage: "a message only"}
 	for _, r := range Catalogue() {
-		fmt.Fprintf(&b, "| [%s](%s.md) | %s | %s | %s |\n", r.ID, r.ID, strings.ReplaceAll(r.Title, "|", `\|`), r.Severity, r.Releases)
+		fmt.Fprintf(&b, "| [%s](%s.md) | %s | %s | %s | %s |\n", r.ID, r.ID, strings.ReplaceAll(r.Title, "|", `\|`), r.Severity, r.Releases, from[r.Told])
 	}
 	return b.String()
 }

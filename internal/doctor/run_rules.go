@@ -11,9 +11,9 @@ var runRules = []Rule{
 		Links:    []string{"containerd#7896", "containerd#6438", "containerd#6538", "containerd#12550", "cri#1214"},
 	},
 	{
-		ID: "RUN002", Title: "The wrong containerd was looked at", Severity: Advice, Told: FromMessage,
+		ID: "RUN002", Title: "`containerd` on the command line is another than the one that runs", Severity: Advice, Told: FromFiles,
 		Errors:   []string{"several containerds on this node"},
-		Cause:    "A node may carry several: Docker's, the distribution's, that of k3s or k0s. `containerd config dump` of another binary has other defaults.",
+		Cause:    "A node may carry several: Docker's, the distribution's, that of k3s or k0s. The unit runs one, and `containerd config dump` runs the first one in PATH, which has other defaults and may read other settings.",
 		Fix:      "Use the binary and the flags of the daemon whose socket kubelet has: /proc/PID/exe, /proc/PID/cmdline.",
 		Releases: "all",
 		Links:    []string{"nvidia-container-toolkit#982", "gpu-operator#1109", "gpu-operator#1323"},
@@ -42,11 +42,11 @@ var runRules = []Rule{
 		Links:    []string{"cri#1018", "containerd#7076"},
 	},
 	{
-		ID: "RUN006", Title: "localhost changes its protocol with `config_path`", Severity: Advice, Told: FromMessage,
+		ID: "RUN006", Title: "localhost changes its protocol with `config_path`", Severity: S4, Told: FromFiles,
 		Errors:   []string{"failed to do request: Head \"https://localhost:…\"", "failed to do request: Head \"https://127.0.0.1:…\""},
-		Cause:    "Without `config_path` images of localhost and 127.0.0.1 are pulled over plain HTTP; with one, https is tried.",
-		Fix:      "Write a host directory `localhost:5000` with an http:// server.",
-		Releases: "all",
+		Cause:    "Without `config_path` images of localhost and 127.0.0.1 are pulled over plain HTTP. With one, https is asked since 1.6.25 and 1.7.7; plain HTTP is tried after it, but not where the image names no port.",
+		Fix:      "Write a host directory `localhost` with an http:// server.",
+		Releases: "1.6.25 and later, 1.7.7 and later",
 		Links:    []string{"containerd#10014", "containerd#7392", "zarf#592"},
 	},
 	{
@@ -57,7 +57,7 @@ var runRules = []Rule{
 		Releases: "2.1 and later",
 	},
 	{
-		ID: "RUN008", Title: "The registry's name is not known on the node", Severity: S4, Told: FromMessage,
+		ID: "RUN008", Title: "The registry's name is not known on the node", Severity: S4, Told: FromNode,
 		Errors:   []string{"dial tcp: lookup …: no such host", "dial tcp: lookup …: Temporary failure in name resolution", "dial tcp: lookup …: i/o timeout"},
 		Cause:    "containerd asks the node's resolver, not the cluster's: names in svc.cluster.local and mDNS names do not resolve.",
 		Fix:      "Use an address or a name that the node resolves.",
@@ -65,7 +65,7 @@ var runRules = []Rule{
 		Links:    []string{"k3s#10358", "microk8s#390", "containerd#4231"},
 	},
 	{
-		ID: "RUN009", Title: "The certificate is for another name", Severity: S4, Told: FromMessage,
+		ID: "RUN009", Title: "The certificate is for another name", Severity: S4, Told: FromNode,
 		Errors: []string{
 			"x509: cannot validate certificate for … because it doesn't contain any IP SANs", "x509: certificate is valid for …, not …",
 			"x509: certificate is not valid for any names, but wanted to match …", "x509: certificate relies on legacy Common Name field",

@@ -13,7 +13,9 @@ type unit struct {
 	// file is the last one that said something of proxies or of the kill mode.
 	killModeAt, proxyAt string
 	killMode            string
-	proxy               httpproxy.Config
+	// exec is the program that it starts.
+	exec  string
+	proxy httpproxy.Config
 }
 
 const unitName = "containerd.service"
@@ -64,6 +66,10 @@ func (u *unit) read(files Files, file, text string) {
 			continue
 		}
 		switch strings.TrimSpace(key) {
+		case "ExecStart":
+			if program := words(strings.TrimLeft(strings.TrimSpace(value), "@-:+!")); len(program) > 0 {
+				u.exec = program[0]
+			}
 		case "KillMode":
 			u.killMode, u.killModeAt = strings.TrimSpace(value), file
 		case "Environment":

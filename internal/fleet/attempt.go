@@ -60,7 +60,7 @@ func (r *run) order(n NodeRun) protocol.Request {
 	req.Op = r.op()
 	req.Desired = r.request.Desired
 	req.Overwrite, req.Adopt, req.Force, req.NoProof = r.request.Overwrite, r.request.Adopt, r.request.Force, r.request.NoProof
-	req.Kubespray, req.Play = r.request.Kubespray, r.rec.Play
+	req.Kubespray, req.Play, req.Mend = r.request.Kubespray, r.rec.Play, r.request.Mend
 	req.Fingerprint = n.Plan.Fingerprint
 	return req
 }

@@ -34,7 +34,7 @@ type Options struct {
 	// Run is the head of the record: ID, Command, Name, SpecDigest, Operator,
 	// Version and Policy. The rest of it is filled in by the driver.
 	Run Run
-	// Request holds Desired, Overwrite, Adopt, Force, NoProof, Kubespray and Play; the
+	// Request holds Desired, Overwrite, Adopt, Force, NoProof, Kubespray, Play and Mend; the
 	// rest is set here.
 	Request protocol.Request
 	// Stop, when closed, asks for StopSoon. The end of the context is StopNow.

@@ -38,12 +38,21 @@ func (e *Engine) apply(ctx context.Context, req protocol.Request) (*protocol.Rep
 	if r.Items, r.MadeDirs, err = itemsOf(made.Node.Changes, o.HostsDir, r.ID); err != nil {
 		return refused, err
 	}
+	if req.Mend != nil {
+		key, err := e.store.key()
+		if err == nil {
+			err = asShown(r.Items, made.Node.Changes, key)
+		}
+		if err != nil {
+			return refused, err
+		}
+	}
 	t := e.transaction(o, r, req.ConfirmWithin)
 	// The plan refuses such nodes unless forced.
 	t.mayLose = o.KillMode != "process" || o.Release.RecreatesPodsOnRestart()
 	if !req.NoProof {
 		r.Probe = filepath.Join(o.HostsDir, ProbeHost)
-		p := e.prover(o, made, desired)
+		p := e.prover(o, made, desired, req.Mend != nil)
 		t.prove, t.dropPulled = p.prove, p.dropPulled
 		if p.provesFirst() {
 			t.probe = p.probe
@@ -66,7 +75,10 @@ func errNoProof() error {
 func (e *Engine) newRecord(req protocol.Request, o *observation) *Record {
 	r := &Record{ID: e.store.newID(e.now()), Run: req.Run, Op: req.Op, Operator: req.Operator, Target: req.Target, Started: e.now(), ConfigFile: o.ConfigFile,
 		Address: o.address, DaemonPID: o.daemon.PID, Boot: uptime().Boot, Before: o.Manifest, Unwell: o.baseline == nil}
-	if req.Desired != nil {
+	switch {
+	case req.Mend != nil:
+		r.Name = protocol.MendName
+	case req.Desired != nil:
 		r.Name = req.Desired.Desired.Name
 	}
 	return r

@@ -11,7 +11,7 @@ import (
 
 // doctor looks for known mistakes. It takes no lock, and works on a node that could
 // not be planned for: what cannot be read is a part of the answer.
-func (e *Engine) doctor(ctx context.Context) (*protocol.Reply, error) {
+func (e *Engine) doctor(ctx context.Context, req protocol.Request) (*protocol.Reply, error) {
 	e.tell(protocol.StepObserve, "")
 	o := &observation{hook: e.store.disk.hook}
 	defer o.close()
@@ -30,14 +30,13 @@ func (e *Engine) doctor(ctx context.Context) (*protocol.Reply, error) {
 	if err := o.askHealth(ctx); err != nil {
 		return nil, err
 	}
-	live := &doctor.Live{Started: d.Started, KillMode: d.Unit.KillMode}
-	if o.Healthy {
-		if live.Images, err = o.imageNames(ctx); err != nil {
-			return nil, err
-		}
+	n, err := o.patient(ctx)
+	if err != nil {
+		return nil, err
 	}
-	report := doctor.Examine(doctor.Node{Files: doctor.Folder{Path: "/", At: "/"}, Release: o.Release, ConfigFile: o.ConfigFile, Live: live})
-	reply := &protocol.Doctor{Report: report}
+	n.Live.Asked = o.askHosts(ctx)
+	report := doctor.Examine(n)
+	reply := &protocol.Doctor{Report: report, Fixes: mendable(n, report, req.Mend)}
 	if !o.Healthy {
 		reply.Health = o.Health
 	}

@@ -74,7 +74,7 @@ func (e *Engine) dispatch(ctx context.Context, req protocol.Request) (*protocol.
 	case protocol.OpSurvey:
 		return e.survey(ctx, req)
 	case protocol.OpDoctor:
-		return e.doctor(ctx)
+		return e.doctor(ctx, req)
 	case protocol.OpTrace:
 		return e.trace(ctx, req)
 	case protocol.OpConfirm:
@@ -129,6 +129,9 @@ func (e *Engine) dispatch(ctx context.Context, req protocol.Request) (*protocol.
 
 // made observes the node and makes its plan.
 func (e *Engine) made(ctx context.Context, req protocol.Request) (*observation, plan.Made, config.Desired, error) {
+	if req.Mend != nil {
+		return e.mended(ctx, req)
+	}
 	if req.Desired == nil {
 		return nil, plan.Made{}, config.Desired{}, &protocol.Error{Kind: protocol.ErrInvalid, Text: "the request has no desired state"}
 	}
@@ -201,16 +204,17 @@ func (e *Engine) verify(ctx context.Context, req protocol.Request) (*protocol.Re
 	if !o.Healthy {
 		return nil, &protocol.Error{Kind: protocol.ErrFailed, Text: o.Health}
 	}
-	proofs, err := e.prover(o, made, desired).all(ctx)
+	proofs, err := e.prover(o, made, desired, false).all(ctx)
 	return &protocol.Reply{Proofs: proofs}, err
 }
 
-func (e *Engine) prover(o *observation, made plan.Made, desired config.Desired) *prover {
+func (e *Engine) prover(o *observation, made plan.Made, desired config.Desired, mend bool) *prover {
 	provable := func(r config.Registry) bool {
 		ok, _ := made.Provable(o.Observed, r)
 		return ok && exists(o.HostsDir)
 	}
-	return &prover{disk: e.store.disk, cri: pointedCRI{o.cri, e.store.disk.hook}, release: o.Release, hostsDir: o.HostsDir,
+	// What a fix does for a pull shows only under the image's own name.
+	return &prover{nameOnly: mend, disk: e.store.disk, cri: pointedCRI{o.cri, e.store.disk.hook}, release: o.Release, hostsDir: o.HostsDir,
 		desired: desired, header: made.Header, provable: provable, restart: made.Node.Restart.Needed, tell: e.tell}
 }
 

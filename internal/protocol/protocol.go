@@ -100,7 +100,23 @@ type Request struct {
 	Confirm bool `json:"confirm,omitempty"`
 	// Prepull is set for OpPrepull.
 	Prepull *Prepull `json:"prepull,omitempty"`
+	// Mend makes the plan of OpPlan and OpApply the one that mends what is mechanical
+	// of what doctor finds, in place of Desired; for OpDoctor it says what is left out.
+	Mend *Mend `json:"mend,omitempty"`
 }
+
+// Mend is what pullway doctor --fix asks for.
+type Mend struct {
+	// Ignore are rules that are left out.
+	Ignore []string `json:"ignore,omitempty"`
+	// Verify are images that the node has to be able to pull afterwards, under their
+	// own names.
+	Verify []string `json:"verify,omitempty"`
+}
+
+// MendName is what a fix is called where an apply has the name of its
+// specification.
+const MendName = "doctor --fix"
 
 // Control is a further line to the engine of an apply.
 type Control struct {
@@ -310,6 +326,8 @@ type Doctor struct {
 	doctor.Report
 	// Health says what is wrong with CRI; empty when it is well.
 	Health string `json:"health,omitempty"`
+	// Fixes are what is mechanical of it.
+	Fixes []doctor.Fix `json:"fixes,omitempty"`
 }
 
 // Export is a node's present registry configuration, secrets left out.

@@ -37,6 +37,9 @@ func (a *asker) greet(ctx context.Context) error {
 	case r.status == http.StatusOK:
 		return a.fail(NotARegistry, hintURL, "answers %s, but not as a registry does", a.ping.Path)
 	case r.status == http.StatusUnauthorized:
+		_, basic := find(r.challenges, "basic")
+		_, bearer := find(r.challenges, "bearer")
+		a.answer.BasicOnly = basic && !bearer
 	case r.status == http.StatusForbidden && (len(r.challenges) > 0 || !r.html()):
 	case r.status == http.StatusNotFound && (apiVersion(r) || !strings.HasSuffix(a.ping.Path, "/v2/")):
 		// A mirror may serve images only.

@@ -61,6 +61,8 @@ type Answer struct {
 	// Public: the first image was readable without a credential, so reading it
 	// proves nothing of the password.
 	Public bool `json:"public,omitempty"`
+	// BasicOnly: it lets nobody in without a password, whatever the image.
+	BasicOnly bool `json:"-"`
 	// RealmHost is the host[:port] of the token service when it is another than
 	// the endpoint's, else empty.
 	RealmHost string        `json:"realmHost,omitempty"`

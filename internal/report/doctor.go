@@ -77,7 +77,7 @@ func NewDoctorAnswers(answers []fleet.Answer, ignore []string) (all []DoctorNode
 		n := DoctorNode{Name: a.Target.Name, Findings: []doctor.Finding{}, Error: a.Err}
 		if a.Err == nil && a.Reply != nil && a.Reply.Doctor != nil {
 			n = NewDoctorNode(a.Target.Name, a.Reply.Doctor.Report, ignore, nil)
-			n.Health = a.Reply.Doctor.Health
+			n.Health, n.Fixes = a.Reply.Doctor.Health, a.Reply.Doctor.Fixes
 		}
 		all = append(all, n)
 	}
@@ -248,7 +248,7 @@ func (n DoctorNode) fixes(out *Printer) {
 	for _, f := range n.Fixes {
 		out.line("")
 		word := out.paint(cyan, "--fix would write")
-		if f.Backup != "" {
+		if f.Written {
 			word = out.paint(green, "written")
 		}
 		out.line("%s %s (%s)", word, f.File, strings.Join(f.Rules, ", "))
@@ -256,7 +256,7 @@ func (n DoctorNode) fixes(out *Printer) {
 		if f.Backup != "" {
 			out.line("  as it was: %s", f.Backup)
 		}
-		if f.Backup != "" && f.Restart {
+		if f.Written && f.Restart {
 			out.line("  containerd reads it when it starts the next time")
 		}
 	}

@@ -68,7 +68,7 @@ func (d Doctor) fleet(out *Printer) {
 	for _, n := range d.Nodes {
 		for _, f := range n.Fixes {
 			word := "--fix would write"
-			if f.Backup != "" {
+			if f.Written {
 				word = "written"
 			}
 			out.line("%s %s: %s (%s)", out.paint(cyan, word), n.Name, f.File, strings.Join(f.Rules, ", "))

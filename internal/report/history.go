@@ -159,6 +159,9 @@ func NewKnownHistory(answers []fleet.Answer, run string, most int) History {
 // told writes a run as the nodes tell it: nodes with the same outcome together.
 func (r HistoryRun) told(out *Printer) {
 	what := r.Command
+	if r.Name == protocol.MendName && r.Target == "" {
+		what = r.Name // to the node a fix is an apply
+	}
 	if r.Target != "" {
 		what += " of " + r.Target
 	}

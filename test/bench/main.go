@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -39,7 +40,7 @@ func parse() (o options) {
 	flag.IntVar(&o.rounds, "rounds", 3, "how often each thing is measured; the median counts")
 	flag.BoolVar(&o.ansible, "ansible", true, "measure Ansible too")
 	flag.BoolVar(&o.fleet, "fleet", true, "measure the simulated fleet too")
-	flag.StringVar(&o.part, "part", partAll, "what is measured: nodes, assess or all; the rest of the page stays as it is")
+	flag.StringVar(&o.part, "part", partAll, "what is measured: nodes, assess, doctor or all; the rest of the page stays as it is")
 	flag.StringVar(&o.out, "out", "docs/benchmarks.md", "where the tables go; - for standard output only")
 	flag.Parse()
 	return o
@@ -50,6 +51,7 @@ const (
 	partAll    = "all"
 	partNodes  = "nodes"
 	partAssess = "assess"
+	partDoctor = "doctor"
 )
 
 type options struct {
@@ -65,35 +67,44 @@ func run(ctx context.Context, o options) error {
 	if o.small >= o.nodes {
 		o.small = 0
 	}
-	if o.part != partAll && o.part != partNodes && o.part != partAssess {
-		return fmt.Errorf("-part %q is none of nodes, assess and all", o.part)
+	if !slices.Contains([]string{partAll, partNodes, partAssess, partDoctor}, o.part) {
+		return fmt.Errorf("-part %q is none of nodes, assess, doctor and all", o.part)
 	}
-	if free := memAvailable(); o.part != partNodes && free < 14<<20 {
+	wanted := func(part string) bool { return o.part == partAll || o.part == part }
+	if free := memAvailable(); wanted(partAssess) && free < 14<<20 {
 		return fmt.Errorf("%.0f MB of free memory are too little for an API server with 150,000 pods, which takes 14 GB with all that goes with it (-part nodes leaves it out)", megabytes(free))
 	}
-	var nodes, assess string
-	if o.part != partAssess {
+	var measured parts
+	if wanted(partNodes) {
 		began := time.Now()
 		p, err := measure(ctx, o)
 		if err != nil {
 			return err
 		}
 		p.took = time.Since(began)
-		nodes = p.text()
-		fmt.Print(nodes)
+		measured.nodes = p.text()
+		fmt.Print(measured.nodes)
 	}
-	if o.part != partNodes {
+	if wanted(partAssess) {
 		a, err := measureAssess(ctx, o)
 		if err != nil {
 			return err
 		}
-		assess = a.text()
-		fmt.Print(assess)
+		measured.assess = a.text()
+		fmt.Print(measured.assess)
+	}
+	if wanted(partDoctor) {
+		d, err := measureDoctor(ctx, o)
+		if err != nil {
+			return err
+		}
+		measured.doctor = d.text()
+		fmt.Print(measured.doctor)
 	}
 	if o.out == "-" {
 		return nil
 	}
-	return write(o.out, nodes, assess)
+	return write(o.out, measured)
 }
 
 // measure has the lab up while it measures.

@@ -11,37 +11,52 @@ import (
 // assessTitle begins the part of the page about pullway assess; all before it is about nodes.
 const assessTitle = "## Who gets hurt, among many pods\n"
 
-// merge puts the parts that were measured in place of those of the page as it was; an empty part was
-// not measured, and what the page says of it stays.
-func merge(page, nodes, assess string) string {
-	oldNodes, oldAssess, ok := strings.Cut(page, assessTitle)
+// parts of the page: about nodes, about assess and about doctor. An empty one was not
+// measured.
+type parts struct{ nodes, assess, doctor string }
+
+// split takes a page apart.
+func split(page string) (p parts) {
+	rest, doctor, ok := strings.Cut(page, doctorTitle)
 	if ok {
-		oldAssess = assessTitle + oldAssess
+		p.doctor = doctorTitle + doctor
 	}
-	if nodes == "" {
-		nodes = oldNodes
+	var assess string
+	if p.nodes, assess, ok = strings.Cut(rest, assessTitle); ok {
+		p.assess = assessTitle + assess
 	}
-	if assess == "" {
-		assess = oldAssess
+	return p
+}
+
+// merge puts the parts that were measured in place of those of the page as it was; of what was
+// not measured, what the page says stays.
+func merge(page string, measured parts) string {
+	p := split(page)
+	for _, part := range []struct{ old, measured *string }{{&p.nodes, &measured.nodes}, {&p.assess, &measured.assess}, {&p.doctor, &measured.doctor}} {
+		if *part.measured != "" {
+			*part.old = *part.measured
+		}
 	}
-	nodes = strings.TrimRight(nodes, "\n")
-	if nodes == "" {
-		nodes = "# Benchmarks"
+	if strings.TrimSpace(p.nodes) == "" {
+		p.nodes = "# Benchmarks"
 	}
-	if assess == "" {
-		return nodes + "\n"
+	var all []string
+	for _, part := range []string{p.nodes, p.assess, p.doctor} {
+		if part = strings.TrimRight(part, "\n"); part != "" {
+			all = append(all, part)
+		}
 	}
-	return nodes + "\n\n" + assess
+	return strings.Join(all, "\n\n") + "\n"
 }
 
 // write puts the parts into the page, by rename: whoever reads it finds a whole one.
-func write(path, nodes, assess string) error {
+func write(path string, measured parts) error {
 	old, err := os.ReadFile(path)
 	if err != nil && !os.IsNotExist(err) {
 		return err
 	}
 	tmp := path + ".new"
-	if err := os.WriteFile(tmp, []byte(merge(string(old), nodes, assess)), 0o644); err != nil {
+	if err := os.WriteFile(tmp, []byte(merge(string(old), measured)), 0o644); err != nil {
 		return err
 	}
 	return os.Rename(tmp, path)

@@ -7,17 +7,37 @@ import (
 )
 
 func TestMerge(t *testing.T) {
-	const nodes, assess = "# Benchmarks\n\nnodes\n", assessTitle + "\nassess\n"
-	for _, tc := range []struct{ name, page, nodes, assess, want string }{
-		{"the first page", "", nodes, "", nodes},
-		{"both anew", "old", nodes, assess, nodes + "\n" + assess},
-		{"a part that was not there", nodes, "", assess, nodes + "\n" + assess},
-		{"nodes anew", "# Benchmarks\n\nold\n\n" + assess, nodes, "", nodes + "\n" + assess},
-		{"assess anew", nodes + "\n" + assessTitle + "\nold\n", "", assess, nodes + "\n" + assess},
-		{"assess alone", "", "", assess, "# Benchmarks\n\n" + assess},
+	const nodes, assess, doctor = "# Benchmarks\n\nnodes\n", assessTitle + "\nassess\n", doctorTitle + "\ndoctor\n"
+	for _, tc := range []struct {
+		name, page string
+		measured   parts
+		want       string
+	}{
+		{"the first page", "", parts{nodes: nodes}, nodes},
+		{"all anew", "old", parts{nodes, assess, doctor}, nodes + "\n" + assess + "\n" + doctor},
+		{"a part that was not there", nodes, parts{assess: assess}, nodes + "\n" + assess},
+		{"one between two", nodes + "\n" + doctor, parts{assess: assess}, nodes + "\n" + assess + "\n" + doctor},
+		{"nodes anew", "# Benchmarks\n\nold\n\n" + assess + "\n" + doctor, parts{nodes: nodes}, nodes + "\n" + assess + "\n" + doctor},
+		{"assess anew", nodes + "\n" + assessTitle + "\nold\n\n" + doctor, parts{assess: assess}, nodes + "\n" + assess + "\n" + doctor},
+		{"doctor anew", nodes + "\n" + assess + "\n" + doctorTitle + "\nold\n", parts{doctor: doctor}, nodes + "\n" + assess + "\n" + doctor},
+		{"assess alone", "", parts{assess: assess}, "# Benchmarks\n\n" + assess},
 	} {
-		if got := merge(tc.page, tc.nodes, tc.assess); got != tc.want {
+		if got := merge(tc.page, tc.measured); got != tc.want {
 			t.Errorf("%s:\n%s\nwant\n%s", tc.name, got, tc.want)
+		}
+	}
+}
+
+func TestDoctorPart(t *testing.T) {
+	const ms = time.Millisecond
+	d := doctorPart{trees: 5000, rounds: 1, samples: samples{doctorNode: {{wall: 60 * ms}}, doctorNone: {{wall: 20 * ms}}, doctorFleet: {{wall: 8 * time.Second, memory: 90 << 10}}, readAll: {{wall: 2 * time.Second}}}}
+	for _, want := range []string{
+		"| `pullway version` | 3.00 | at most 50 ms | **no** |",
+		"| doctor-fleet | `doctor`, 5,000 nodes | 8.00 s | `grep -r` over the same files | 4.00 | at most 20 s | yes |",
+		"| doctor-memory | the same: peak memory | 90 MB |",
+	} {
+		if text := d.text(); !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
 		}
 	}
 }

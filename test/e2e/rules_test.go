@@ -19,6 +19,9 @@ import (
 	"github.com/pullway/pullway/test/rules"
 )
 
+// rulesTruthEnv names the file that TestRules writes its table to, for make e2e to show.
+const rulesTruthEnv = "PULLWAY_RULES_TRUTH"
+
 const (
 	examplesDir    = "../../internal/doctor/testdata"
 	rulesTruthPage = "../../docs/rules/truth.md"
@@ -72,6 +75,11 @@ func TestRules(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Log(table.Head())
+	if name := os.Getenv(rulesTruthEnv); name != "" {
+		if err := os.WriteFile(name, []byte(table.Text()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // judge compares what was seen with what the rule says.

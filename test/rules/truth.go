@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"text/tabwriter"
 )
 
 // Table is what real containerds made of the examples.
@@ -91,6 +92,41 @@ func (t *Table) Page() string {
 	line("")
 	line("Not tried, because no release here has it or a pull does not show it: %s.", strings.Join(untried, ", "))
 	return b.String()
+}
+
+// mostShown is how much of a cell a line of Text has room for.
+const mostShown = 26
+
+// Text is the table for a terminal, one line for each bad example: * stands where doctor
+// tells the rule, and what is cut off is in the page.
+func (t *Table) Text() string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintf(w, "RULE\t%s\n", strings.Join(Releases, "\t"))
+	for _, e := range t.examples {
+		if e.Good || e.Pull == "" || e.Effect(e.Judged()[0]) == "" {
+			continue
+		}
+		row := []string{strings.Replace(e.Name, "/bad", "", 1)}
+		for _, r := range Releases {
+			cell := strings.ReplaceAll(t.cell(e, r), "**", "")
+			if len(cell) > mostShown {
+				cell = cell[:mostShown-3] + "..."
+			}
+			if cell != "" && e.Tells(r) {
+				cell = "*" + cell
+			}
+			row = append(row, cell)
+		}
+		_, _ = fmt.Fprintln(w, strings.Join(row, "\t"))
+	}
+	_ = w.Flush() // a strings.Builder takes everything
+	var lines []string
+	for line := range strings.Lines(b.String()) {
+		lines = append(lines, strings.TrimRight(line, " \n"))
+	}
+	return "What real containerds make of the bad example of each rule (* told by pullway doctor; docs/rules/truth.md has all of it)\n\n" +
+		strings.Join(lines, "\n") + "\n\n" + t.Head() + "\n"
 }
 
 // tried reports whether a bad example of the rule was run on a release on which it is

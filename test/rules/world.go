@@ -80,14 +80,15 @@ func Serve(dir string, ready func()) error {
 	if err != nil {
 		return err
 	}
-	failed := make(chan error, 5)
-	for _, port := range []string{"80", "443", "5000", "8443"} {
-		l, err := net.Listen("tcp", worldAddress+":"+port)
+	failed := make(chan error, 7)
+	// A registry on the node itself speaks plain HTTP only.
+	for _, address := range []string{worldAddress + ":80", worldAddress + ":443", worldAddress + ":5000", worldAddress + ":8443", "127.0.0.1:80", "127.0.0.1:5000"} {
+		l, err := net.Listen("tcp", address)
 		if err != nil {
 			return err
 		}
 		scheme := "http"
-		if strings.HasSuffix(port, "443") {
+		if strings.HasSuffix(address, "443") {
 			scheme = "https"
 			l = tls.NewListener(l, &tls.Config{GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
 				c, ok := w.certs[h.ServerName]

@@ -30,6 +30,7 @@ func (t *Tree) Problems() []Problem {
 	c.imports()
 	c.dropIns()
 	c.types()
+	c.runtimes()
 	c.registry()
 	c.hostsDirs()
 	c.required()

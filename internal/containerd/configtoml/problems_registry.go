@@ -72,7 +72,11 @@ func (c *checker) hostsDirs() {
 	for i := range c.t.Files {
 		f := &c.t.Files[i]
 		if v, _ := text(lookup(f.values, decoy), "config_path"); v != "" && c.r.ConfigPath == "" {
-			c.add(Problem{ID: "CFG013", Pos: c.at(f, append(slices.Clone(decoy), "config_path")...), Severity: 3, Text: "config_path of the transfer plugin is not used for pulls by CRI", Hint: "set it in plugins." + bare(tableFor(newVersion(c.t.Release))[1]) + ".registry"})
+			table := c.t.writable(f)
+			if table == nil {
+				table = tableFor(newVersion(c.t.Release))
+			}
+			c.add(Problem{ID: "CFG013", Pos: c.at(f, append(slices.Clone(decoy), "config_path")...), Severity: 3, Text: "config_path of the transfer plugin is not used for pulls by CRI", Hint: "set it in plugins." + bare(table[1]) + ".registry"})
 		}
 	}
 }

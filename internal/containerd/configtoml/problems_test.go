@@ -100,3 +100,19 @@ func TestProblemsOfDropIns(t *testing.T) {
 		}
 	}
 }
+
+// TestHintOfTransferPath: the hint names the table that the file's own version has.
+func TestHintOfTransferPath(t *testing.T) {
+	for _, tc := range []struct{ release, version, table string }{
+		{"2.0.14", "2", "io.containerd.grpc.v1.cri"},
+		{"2.4.2", "2", "io.containerd.grpc.v1.cri"},
+		{"2.2.3", "3", "io.containerd.cri.v1.images"},
+		{"2.4.2", "4", "io.containerd.cri.v1.images"},
+	} {
+		tree := load(t, files{root: "version = " + tc.version + "\n[plugins.'io.containerd.transfer.v1.local']\nconfig_path = '/c'\n"}, tc.release)
+		i := slices.IndexFunc(tree.Problems(), func(p Problem) bool { return p.ID == "CFG013" })
+		if i < 0 || !strings.Contains(tree.Problems()[i].Hint, tc.table) {
+			t.Errorf("%s, version %s: %+v, want a hint to %s", tc.release, tc.version, tree.Problems(), tc.table)
+		}
+	}
+}
