@@ -11,7 +11,7 @@ import (
 
 // doctor looks for known mistakes. It takes no lock, and works on a node that could
 // not be planned for: what cannot be read is a part of the answer.
-func (e *Engine) doctor(ctx context.Context) (*protocol.Reply, error) {
+func (e *Engine) doctor(ctx context.Context, req protocol.Request) (*protocol.Reply, error) {
 	e.tell(protocol.StepObserve, "")
 	o := &observation{hook: e.store.disk.hook}
 	defer o.close()
@@ -41,6 +41,7 @@ func (e *Engine) doctor(ctx context.Context) (*protocol.Reply, error) {
 	if !o.Healthy {
 		reply.Health = o.Health
 	}
+	reply.Journal = failedPulls(ctx, daemon.JournalReader{}, d.Unit.Name, req.Since, e.now())
 	return &protocol.Reply{Doctor: reply}, nil
 }
 

@@ -74,7 +74,7 @@ func (e *Engine) dispatch(ctx context.Context, req protocol.Request) (*protocol.
 	case protocol.OpSurvey:
 		return e.survey(ctx, req)
 	case protocol.OpDoctor:
-		return e.doctor(ctx)
+		return e.doctor(ctx, req)
 	case protocol.OpTrace:
 		return e.trace(ctx, req)
 	case protocol.OpConfirm:

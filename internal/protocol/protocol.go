@@ -91,6 +91,8 @@ type Request struct {
 	Logins []string `json:"logins,omitempty"`
 	// Images of OpSurvey are asked for at the endpoints that they would come from.
 	Images []string `json:"images,omitempty"`
+	// Since of OpDoctor is how far back containerd's journal is read; 0 is not at all.
+	Since time.Duration `json:"since,omitempty"`
 	// Image of OpTrace is a reference as in a pod.
 	Image string `json:"image,omitempty"`
 	// Confirm of OpConfirm: true keeps the change of Run that is under way on the
@@ -337,6 +339,8 @@ type Doctor struct {
 	doctor.Report
 	// Health says what is wrong with CRI; empty when it is well.
 	Health string `json:"health,omitempty"`
+	// Journal is what containerd's journal tells of pulls; nil when it was not asked for.
+	Journal *doctor.Journal `json:"journal,omitempty"`
 }
 
 // Export is a node's present registry configuration, secrets left out.

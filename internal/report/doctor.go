@@ -16,6 +16,8 @@ const DoctorSchema = "pullway.dev/doctor/v1"
 type Doctor struct {
 	Schema string       `json:"schema"`
 	Nodes  []DoctorNode `json:"nodes"`
+	// Events are there with --kubeconfig only.
+	Events *Events `json:"events,omitempty"`
 	// Summary counts over all nodes.
 	Summary DoctorSummary `json:"summary"`
 }
@@ -35,6 +37,8 @@ type DoctorNode struct {
 	Unread []doctor.Unread `json:"unread,omitempty"`
 	// Fixes are what is mechanical: with --fix written, with a backup beside.
 	Fixes []doctor.Fix `json:"fixes,omitempty"`
+	// Journal is what containerd's journal tells of pulls that failed; nodes only.
+	Journal *doctor.Journal `json:"journal,omitempty"`
 	// Error tells why a node could not be asked.
 	Error *fleet.NodeError `json:"error,omitempty"`
 
@@ -78,6 +82,9 @@ func NewDoctorAnswers(answers []fleet.Answer, ignore []string) (all []DoctorNode
 		if a.Err == nil && a.Reply != nil && a.Reply.Doctor != nil {
 			n = NewDoctorNode(a.Target.Name, a.Reply.Doctor.Report, ignore, nil)
 			n.Health = a.Reply.Doctor.Health
+			if n.Journal = a.Reply.Doctor.Journal; n.Journal != nil {
+				leaveOut(n.Journal.Pulls, ignore)
+			}
 		}
 		all = append(all, n)
 	}
@@ -128,6 +135,7 @@ func (d Doctor) Human(out *Printer) {
 	} else {
 		d.fleet(out)
 	}
+	d.pulls(out)
 	d.conclude(out)
 }
 
