@@ -21,6 +21,7 @@ type doctorFlags struct {
 	message       string
 	messageFile   string
 	fix           bool
+	pulls         pullFlags
 }
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -45,6 +46,12 @@ Where a mistake can be mended in one way only, the diff is shown; --fix writes i
 with a backup beside the file, and what is left decides the exit code. Nodes are
 changed by pullway apply, which proves the change and undoes it.
 
+Of nodes, containerd's journal of the last hour (--since) is read for pulls that
+failed: for each image the newest error, what hosts before said, how often, the rules
+that these texts are of, and whether it was pulled since. With --kubeconfig the events
+of kubelets (ErrImagePull, ImagePullBackOff) are read in the same way, for all nodes
+of the cluster. They do not count for the exit code: what failed may be past.
+
 With --error it says which rules an error message is of: what crictl printed, an
 event of kubelet, or lines of containerd's log (--error-file, - for standard input).
 
@@ -56,6 +63,8 @@ CRI of a node is not well, 1 when something could not be looked at and no proble
 		Example: `  pullway doctor --containerd-version 1.7.35 /etc/containerd
   pullway doctor --containerd-version 2.2.3 copies/        # a folder of nodes
   pullway doctor -i inventory/mycluster/hosts.yaml
+  pullway doctor --local --since 15m
+  pullway doctor --kubeconfig ~/.kube/config
   pullway doctor -o sarif roles/containerd/files > doctor.sarif
   pullway doctor --explain CFG015
   pullway doctor --error 'http: server gave HTTP response to HTTPS client'
@@ -68,8 +77,17 @@ CRI of a node is not well, 1 when something could not be looked at and no proble
 			case f.message != "" || f.messageFile != "":
 				return a.explainMessage(f)
 			}
+			if err := f.pulls.read(cmd.Context(), a.now()); err != nil {
+				return err
+			}
 			if nodes.named() {
 				return a.askDoctor(cmd.Context(), nodes, f, args)
+			}
+			if f.pulls.events != nil && len(args) == 0 && f.root == "" {
+				if err := f.known(); err != nil {
+					return err
+				}
+				return a.diagnose(f.pulls.with(report.NewDoctor(nil), f.ignore))
 			}
 			trees, err := a.trees(f, args)
 			if err != nil {
@@ -100,8 +118,8 @@ func (a *app) askDoctor(ctx context.Context, nodes nodeFlags, f doctorFlags, arg
 	if err != nil {
 		return err
 	}
-	answers := a.ask(ctx, fn, protocol.Request{Op: protocol.OpDoctor}, 0)
-	return a.diagnose(report.NewDoctor(report.NewDoctorAnswers(answers, f.ignore)))
+	answers := a.ask(ctx, fn, protocol.Request{Op: protocol.OpDoctor, Since: f.pulls.since}, 0)
+	return a.diagnose(f.pulls.with(report.NewDoctor(report.NewDoctorAnswers(answers, f.ignore)), f.ignore))
 }
 
 func (f *doctorFlags) register(c *cobra.Command) {
@@ -113,6 +131,7 @@ func (f *doctorFlags) register(c *cobra.Command) {
 	fl.StringVar(&f.explain, "explain", "", "show the page of a rule")
 	fl.StringVar(&f.message, "error", "", "an error message: which rules is it of?")
 	fl.StringVar(&f.messageFile, "error-file", "", "a file of messages, such as containerd's log; - for standard input")
+	f.pulls.register(c)
 	_ = c.MarkFlagDirname("root")
 	_ = c.MarkFlagFilename("error-file")
 	c.MarkFlagsMutuallyExclusive("explain", "error", "error-file", "root")
@@ -181,7 +200,7 @@ func (a *app) diagnose(d report.Doctor) error {
 	switch {
 	case d.Summary.Problems+d.Summary.NotHealthy > 0:
 		return verdict(ExitPending)
-	case d.Summary.Failed+d.Summary.Unread > 0:
+	case d.Summary.Failed+d.Summary.Unread > 0, d.Events != nil && d.Events.Unread != "":
 		return verdict(ExitFailed)
 	}
 	return nil

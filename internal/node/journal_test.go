@@ -21,12 +21,12 @@ func TestFailedPullsOfTheJournal(t *testing.T) {
 	}{
 		"not asked for":  {"", "containerd.service", 0, func(j *doctor.Journal) bool { return j == nil }},
 		"nothing failed": {"", "containerd.service", time.Hour, func(j *doctor.Journal) bool { return j.Unread == "" && j.Pulls != nil && len(j.Pulls) == 0 }},
-		"one failed": {"echo '" + fails + "'", "containerd.service", time.Hour, func(j *doctor.Journal) bool {
+		"one failed": {"printf '%s\\n' '" + fails + "'", "containerd.service", time.Hour, func(j *doctor.Journal) bool {
 			return j.Since.Equal(now.Add(-time.Hour)) && j.Unread == "" && len(j.Pulls) == 1 && j.Pulls[0].Image == "r.lan/app:1" && j.Pulls[0].Rules[0] == "HST005" && j.Pulls[0].At.Equal(now.Add(-10*time.Second))
 		}},
 		"no unit":  {"", "", time.Hour, func(j *doctor.Journal) bool { return strings.Contains(j.Unread, "no unit") }},
 		"no right": {"echo 'No journal files were opened due to insufficient permissions.' >&2; exit 1", "u", time.Hour, func(j *doctor.Journal) bool { return strings.Contains(j.Unread, "permissions") }},
-		"too big": {"while :; do echo '" + fails + "'; done", "u", time.Hour, func(j *doctor.Journal) bool {
+		"too big": {"while :; do printf '%s\\n' '" + fails + "'; done", "u", time.Hour, func(j *doctor.Journal) bool {
 			return strings.Contains(j.Unread, "too big") && j.Since.Equal(now.Add(-10*time.Second)) && len(j.Pulls) == 1
 		}},
 	} {

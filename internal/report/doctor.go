@@ -93,7 +93,7 @@ func NewDoctorAnswers(answers []fleet.Answer, ignore []string) (all []DoctorNode
 
 // NewDoctor makes the result of all of them.
 func NewDoctor(nodes []DoctorNode) Doctor {
-	d := Doctor{Schema: DoctorSchema, Nodes: nodes}
+	d := Doctor{Schema: DoctorSchema, Nodes: append([]DoctorNode{}, nodes...)}
 	d.Summary.Nodes = len(nodes)
 	for _, n := range nodes {
 		problem := false
@@ -130,6 +130,10 @@ func NewDoctor(nodes []DoctorNode) Doctor {
 
 // Human writes the findings of one node, or those of a fleet put together.
 func (d Doctor) Human(out *Printer) {
+	if len(d.Nodes) == 0 && d.Events != nil {
+		d.eventsAlone(out)
+		return
+	}
 	if len(d.Nodes) == 1 {
 		d.Nodes[0].human(out)
 	} else {

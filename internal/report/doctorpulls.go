@@ -110,11 +110,27 @@ func (d Doctor) pulls(out *Printer) {
 	if len(reasons) > 0 && len(all) == 0 {
 		out.line("")
 	}
-	if e := d.Events; e != nil {
-		if e.Unread != "" {
-			out.line("%s events of Kubernetes: %s", out.paint(yellow, "not looked at:"), e.Unread)
-		}
-		out.failedPulls("Pulls that failed since "+clockOf(e.Since)+", by kubelets' events", e.Pulls, e.More, true)
+	d.events(out)
+}
+
+func (d Doctor) events(out *Printer) {
+	e := d.Events
+	if e == nil {
+		return
+	}
+	if e.Unread != "" {
+		out.line("%s events of Kubernetes: %s", out.paint(yellow, "not looked at:"), e.Unread)
+	}
+	out.failedPulls("Pulls that failed since "+clockOf(e.Since)+", by kubelets' events", e.Pulls, e.More, true)
+}
+
+// eventsAlone is for when nothing else was asked for.
+func (d Doctor) eventsAlone(out *Printer) {
+	d.events(out)
+	if n := len(d.Events.Pulls); n > 0 {
+		out.line("%s", out.paint(yellow, count(n+d.Events.More, "failed pull")+" in events."))
+	} else if d.Events.Unread == "" {
+		out.line("%s", out.paint(green, "No kubelet told of a failed pull since "+clockOf(d.Events.Since)+"."))
 	}
 }
 

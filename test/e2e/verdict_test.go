@@ -3,10 +3,13 @@
 package e2e
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/pullway/pullway/internal/doctor"
 	"github.com/pullway/pullway/internal/protocol"
 	"github.com/pullway/pullway/internal/report"
 	"github.com/pullway/pullway/test/lab"
@@ -114,4 +117,91 @@ func TestFailedProofsAreExplained(t *testing.T) {
 			explains(t, n.Name, n.Proofs[0], at, "connection refused")
 		}
 	})
+}
+
+// TestDoctorReadsTheJournal: after a pull that failed, doctor names the image, the
+// error and the rule from containerd's own journal, on each release; once it was
+// pulled it says so; and the journal can be left out.
+func TestDoctorReadsTheJournal(t *testing.T) {
+	var nodes []lab.NodeSpec
+	for i, r := range releases() {
+		config := lab.DefaultContainerdConfig(r) + fmt.Sprintf("\n[plugins.%q.registry]\n  config_path = \"/etc/containerd/certs.d\"\n", criTable(r))
+		nodes = append(nodes, lab.NodeSpec{Name: fmt.Sprintf("node%d", i+1), Containerd: r, Config: config})
+	}
+	l := up(t, nodes...)
+	o := newOperator(t, l)
+	good := header(secret1)
+	write := func(n *lab.Node, host, text string) {
+		sh(t, n, "mkdir -p /etc/containerd/certs.d/"+host)
+		if err := n.WriteFile(t.Context(), "/etc/containerd/certs.d/"+host+"/hosts.toml", []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const nginx = "docker.io/library/nginx:1.27"
+	for _, n := range l.Nodes() {
+		write(n, "192.168.21.9", "server = \"https://192.168.21.9:80\"\n[header]"+good+"[host]\n")
+		if err := pull(t, n, appImage); err == nil {
+			t.Fatalf("%s: plain HTTP was taken for HTTPS", n.Name)
+		}
+		// A mirror that is not let in, then an upstream that is not there.
+		write(n, "docker.io", "server = \"https://192.0.2.1\"\n[host.\"https://harbor.example.com\"]\n")
+		if err := pull(t, n, nginx); err == nil {
+			t.Fatalf("%s: pulled from nowhere", n.Name)
+		}
+	}
+	before := allEtc(t, l)
+	find := func(n report.DoctorNode, image string) *doctor.FailedPull {
+		if n.Journal == nil || n.Journal.Unread != "" {
+			t.Fatalf("%s: journal %+v", n.Name, n.Journal)
+		}
+		for i, p := range n.Journal.Pulls {
+			if p.Image == image {
+				return &n.Journal.Pulls[i]
+			}
+		}
+		t.Fatalf("%s: no %s in %+v", n.Name, image, n.Journal.Pulls)
+		return nil
+	}
+	began := time.Now()
+	d := decode[report.Doctor](t, o.on("doctor", "-o", "json"))
+	t.Logf("%d nodes in %s", len(d.Nodes), time.Since(began).Round(time.Millisecond))
+	for _, n := range d.Nodes {
+		p := find(n, appImage)
+		if p.Times < 1 || !slices.Contains(p.Rules, "HST005") || !p.Pulled.IsZero() || time.Since(p.At) > time.Hour || !strings.Contains(p.Text, "HTTP response to HTTPS client") {
+			t.Errorf("%s (%s): %+v", n.Name, n.Release, p)
+		}
+		p = find(n, nginx)
+		t.Logf("%s (%s): %s\n  before: %q\n  rules: %v", n.Name, n.Release, p.Text, p.Before, p.Rules)
+		if !strings.Contains(p.Text+strings.Join(p.Before, " "), "unknown authority") {
+			t.Errorf("%s: the mirror's answer is lost: %+v", n.Name, p)
+		}
+	}
+	unchanged(t, "doctor", before, allEtc(t, l))
+	human := o.on("doctor")
+	t.Logf("%s", human.out)
+	if strings.Contains(human.out+human.err, secret1) || strings.Contains(human.out, strings.TrimSpace(good)[20:40]) {
+		t.Error("a secret is shown")
+	}
+	for _, want := range []string{"by containerd's journal", appImage, "HST005"} {
+		mentions(t, human, want)
+	}
+	first := l.Nodes()[0]
+	write(first, "192.168.21.9", "server = \"http://192.168.21.9\"\n[header]"+good+"[host]\n")
+	if err := pull(t, first, appImage); err != nil {
+		t.Fatal(err)
+	}
+	d = decode[report.Doctor](t, o.on("doctor", "-o", "json", "--limit", first.Name))
+	if p := find(d.Nodes[0], appImage); p.Pulled.Before(p.At) {
+		t.Errorf("it has been pulled since: %+v", p)
+	}
+	t.Logf("%s", o.on("doctor", "--limit", first.Name).out)
+	d = decode[report.Doctor](t, o.on("doctor", "-o", "json", "--since", "0", "--limit", first.Name))
+	if d.Nodes[0].Journal != nil {
+		t.Errorf("the journal was read: %+v", d.Nodes[0].Journal)
+	}
+	// Without journalctl that is said, and all else goes on.
+	sh(t, first, "mv /usr/bin/journalctl /usr/bin/journalctl.away")
+	r := o.on("doctor", "--limit", first.Name)
+	mentions(t, r, "not looked at:", "there is no journalctl on this node")
+	sh(t, first, "mv /usr/bin/journalctl.away /usr/bin/journalctl")
 }
