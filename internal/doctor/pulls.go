@@ -66,6 +66,9 @@ var (
 	sandboxRE = regexp.MustCompile(`failed to get sandbox image "([^"\\]+)"`)
 	// openingRE is what containerd, CRI and kubelet write before a reason; the image is known.
 	openingRE = regexp.MustCompile(`^(?:ErrImagePull: |failed to get sandbox image "[^"]*": |failed to pull image "[^"]*": |failed to pull and unpack image "[^"]*": |failed to resolve reference "[^"]*": |failed to resolve image: |rpc error: code = \w+ desc = )+`)
+	// nsRE is the parameter that names the image's host to a mirror; containerd shows it
+	// in some texts and hides it in others.
+	nsRE = regexp.MustCompile(`\?ns=[^\s"&:]*`)
 )
 
 // TellsOfPulls reports whether FailedPulls makes anything of a line of containerd's log.
@@ -184,7 +187,7 @@ func (f *pulls) told() (all []FailedPull, more int) {
 		}
 		p.Text = shown(p.text)
 		for _, text := range p.before {
-			if text = shown(text); text != p.Text {
+			if text = shown(text); text != p.Text && !slices.Contains(p.Before, text) {
 				p.Before = append(p.Before, text)
 			}
 		}
@@ -220,7 +223,7 @@ func shown(text string) string {
 		return unicode.IsSpace(r) || !unicode.IsPrint(r)
 	}), " ")
 	text = openingRE.ReplaceAllString(text, "")
-	text = secret.Scrub(text)
+	text = nsRE.ReplaceAllString(secret.Scrub(text), "")
 	if len(text) > maxPullText {
 		text = strings.ToValidUTF8(text[:maxPullText], "") + "…"
 	}

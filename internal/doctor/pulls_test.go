@@ -57,7 +57,7 @@ func TestFailedPulls(t *testing.T) {
 		{"a mirror failed first, while another pull is under way", logged(begin19, beginHub, nextHub, plain19, failsHub), []doctor.FailedPull{
 			{Image: "docker.io/library/nginx:1.27", At: second(4), Times: 1, Rules: []string{"RUN008", "HST012"},
 				Text:   `failed to do request: Head "https://registry-1.docker.io/v2/library/nginx/manifests/1.27": dial tcp: lookup registry-1.docker.io on 10.0.0.2:53: no such host`,
-				Before: []string{`failed to do request: Head "https://192.168.21.9/v2/library/nginx/manifests/1.27?ns=docker.io": tls: failed to verify certificate: x509: certificate signed by unknown authority`}},
+				Before: []string{`failed to do request: Head "https://192.168.21.9/v2/library/nginx/manifests/1.27": tls: failed to verify certificate: x509: certificate signed by unknown authority`}},
 			app(doctor.FailedPull{At: second(3), Times: 1})}},
 		{"CRI's own pull", logged(sandbox), []doctor.FailedPull{{Image: "registry.k8s.io/pause:3.6", At: noon, Times: 1,
 			Text: `failed to do request: Head "https://registry.k8s.io/v2/pause/manifests/3.6": dial tcp 192.0.2.1:443: i/o timeout`}}},
