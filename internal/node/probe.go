@@ -40,7 +40,7 @@ func (p *prover) byEndpoints(ctx context.Context, ref string) (protocol.Proof, e
 	unread := false
 	if pullErr != nil {
 		fillError(&proof, pullErr)
-		if unread = strings.Contains(proof.Error, "//"+ProbeHost+"/"); !unread {
+		if unread = strings.Contains(proof.Error, "//"+ProbeHost+"/"); !unread && ofRegistry(pullErr) {
 			probe := image
 			probe.Host = ProbeHost
 			proof.Why = p.why.of(ctx, proof, probe, image)

@@ -118,7 +118,7 @@ func whyOf(t *trace.Trace, image config.Image) *protocol.Why {
 	v := t.Verdict
 	w := &protocol.Why{Served: v.Served, Host: v.By, Text: v.Text, Hint: v.Hint}
 	if v.Served {
-		w.Text = fmt.Sprintf("A trace now finds that %s: the failure may have passed.", strings.TrimSuffix(v.Text, "."))
+		w.Text = fmt.Sprintf("A trace now finds that %s: the failure may have passed, or is the node's own.", strings.TrimSuffix(v.Text, "."))
 		return own(w, image)
 	}
 	// The host that the sentence names first; of two that begin alike the longer one.

@@ -35,7 +35,7 @@ func TestWhyOf(t *testing.T) {
 		{"a host that was not asked is none", &trace.Trace{Hosts: []trace.Host{{URL: "http://192.168.21.8"}}, Verdict: &trace.Verdict{Text: "i is not served. http://192.168.21.8."}},
 			protocol.Why{Text: "i is not served. http://192.168.21.8."}},
 		{"served now", &trace.Trace{Verdict: &trace.Verdict{Served: true, By: "http://h/v2", Text: "i is served by http://h/v2."}},
-			protocol.Why{Served: true, Host: "http://h/v2", Text: "A trace now finds that i is served by http://h/v2: the failure may have passed."}},
+			protocol.Why{Served: true, Host: "http://h/v2", Text: "A trace now finds that i is served by http://h/v2: the failure may have passed, or is the node's own."}},
 		{"the probe's directory is gone in a moment", &trace.Trace{Verdict: &trace.Verdict{Text: "The pull fails before any host is asked: the CA file /etc/containerd/certs.d/pullway-probe.invalid/ca.pem cannot be read.", Hint: "look at pullway-probe.invalid"}},
 			protocol.Why{Text: "The pull fails before any host is asked: the CA file /etc/containerd/certs.d/harbor.example.com/ca.pem cannot be read.", Hint: "look at harbor.example.com"}},
 	} {
@@ -173,7 +173,7 @@ func TestAFailedChangeIsExplainedBeforeItIsUndone(t *testing.T) {
 			e := NewEngine(b.store.dir, func(protocol.Step, string) {}, nil)
 			reply, err := e.outcome(tr.run(t.Context()))
 			const why = "harbor.example.com/library/test-image:latest is not served. https://192.168.21.8/v2: refuses."
-			if err == nil || reply.Result.Failed != at || !strings.Contains(err.Error(), "401 Unauthorized. "+why) {
+			if err == nil || reply.Result.Failed != at || !strings.Contains(err.Error(), "401 Unauthorized. Trace: https://192.168.21.8/v2: refuses.") {
 				t.Fatalf("%+v, %v", reply.Result, err)
 			}
 			if hint := asError(err).Hint; hint != "check the password" {
@@ -187,7 +187,9 @@ func TestAFailedChangeIsExplainedBeforeItIsUndone(t *testing.T) {
 				if seen["certs.d/harbor.example.com/hosts.toml"] == b.old["certs.d/harbor.example.com/hosts.toml"] {
 					t.Error("the files had gone back already")
 				}
-				if !slices.ContainsFunc(b.store.putBacks(), func(p protocol.Transaction) bool { return strings.Contains(p.Reason, why) }) {
+				if !slices.ContainsFunc(b.store.putBacks(), func(p protocol.Transaction) bool {
+					return strings.Contains(p.Reason, "Trace: https://192.168.21.8/v2: refuses.")
+				}) {
 					t.Errorf("the node remembers %+v", b.store.putBacks())
 				}
 			}
@@ -198,6 +200,44 @@ func TestAFailedChangeIsExplainedBeforeItIsUndone(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// The signs of life of an engine go on while it waits for a trace, so its dead man's
+// switch stays quiet.
+func TestTheBeatGoesOnDuringATrace(t *testing.T) {
+	b := emptyBench(t)
+	e := NewEngine(b.store.dir, func(protocol.Step, string) {}, nil)
+	release, err := e.hold(protocol.Request{Run: "run", Op: protocol.OpApply, ConfirmWithin: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	began := uptime()
+	var during heartbeat
+	x := &explainer{left: 30 * time.Second, trace: func(ctx context.Context, _, _ config.Image, _ time.Duration) *trace.Trace {
+		for during = b.store.lastBeat(); during.At <= began.At && ctx.Err() == nil; during = b.store.lastBeat() {
+			time.Sleep(time.Millisecond) // for a sign of life from after the trace began
+		}
+		return &trace.Trace{Verdict: &trace.Verdict{Text: "why"}}
+	}}
+	if w := x.of(t.Context(), protocol.Proof{Image: "i", Error: "401"}, testImage, testImage); w == nil || w.Text != "why" || during.At <= began.At {
+		t.Errorf("%+v, no sign of life since %v: %v", w, began.At, during.At)
+	}
+}
+
+// What CRI itself failed for is nothing for a trace to find.
+func TestWithoutCRINothingIsTraced(t *testing.T) {
+	x, asked := saying(time.Minute, "why")
+	p := &prover{why: x}
+	proof := protocol.Proof{Image: testImage.String(), Error: "gone"}
+	p.explainOwn(t.Context(), &proof, &cri.PullError{Kind: cri.CRIMissing})
+	if proof.Why != nil || len(*asked) > 0 {
+		t.Errorf("%+v, %v", proof.Why, *asked)
+	}
+	p.explainOwn(t.Context(), &proof, &cri.PullError{Kind: cri.Other})
+	if proof.Why == nil {
+		t.Error("nothing was traced")
 	}
 }
 

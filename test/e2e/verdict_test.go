@@ -54,12 +54,12 @@ func TestFailedProofsAreExplained(t *testing.T) {
 			}
 			proof := node.Result.Proofs[0]
 			explains(t, n.Name, proof, at, "refuses")
-			if proof.Why == nil || !strings.Contains(node.Error.Text, proof.Why.Text) {
+			if proof.Why == nil || !strings.Contains(node.Error.Text, "Trace: "+at+": refuses") {
 				t.Errorf("the error does not hold the verdict: %s", node.Error.Text)
 			}
 			// The node remembers it, too.
 			s := decode[report.Status](t, o.must(0, "status", "-o", "json", "--limit", n.Name))
-			if h := s.Nodes[0].Status.History; len(h) == 0 || !strings.Contains(h[0].Reason, "is not served. "+at) {
+			if h := s.Nodes[0].Status.History; len(h) == 0 || !strings.Contains(h[0].Reason, "Trace: "+at) {
 				t.Errorf("%s remembers %+v", n.Name, h)
 			}
 		}
