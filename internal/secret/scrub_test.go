@@ -3,6 +3,7 @@ package secret
 import (
 	"strings"
 	"testing"
+	"unicode"
 )
 
 func TestScrub(t *testing.T) {
@@ -31,11 +32,12 @@ func FuzzScrub(f *testing.F) {
 	f.Add(`Head "http://admin:Harbor12345@192.0.2.1/v2/?ns=docker.io&x=y": EOF`)
 	f.Add(`Authorization: Basic x password="`)
 	f.Fuzz(func(t *testing.T, text string) {
-		if strings.ContainsAny(text, " \t\n\"'<>`@/,;&?[]{}=:#*") || text == "" {
+		if strings.ContainsFunc(text, unicode.IsSpace) || strings.ContainsAny(text, "\"'<>`@/,;&?[]{}=:#*") {
 			return
 		}
+		text = "Secret77" + text
 		for _, line := range []string{"https://u:" + text + "@h/v2/", "Authorization: Basic " + text, `"password":"` + text + `"`, "https://h/x?signature=" + text} {
-			if got := Scrub(line); len(text) > 6 && strings.Contains(got, text) {
+			if got := Scrub(line); strings.Contains(got, "Secret77") {
 				t.Errorf("Scrub(%q) = %q", line, got)
 			}
 		}
