@@ -142,10 +142,12 @@ func own(w *protocol.Why, image config.Image) *protocol.Why {
 // the same reason: the text of the error without what is of the one image.
 func sameWay(text string, pulled, shown config.Image) string {
 	for _, i := range []config.Image{pulled, shown} {
-		for _, part := range []string{i.Path, "manifests/" + i.Tag, ":" + i.Tag, i.Digest} {
-			if len(part) > 1 && part != "manifests/" {
-				text = strings.ReplaceAll(text, part, "…")
-			}
+		parts := []string{i.Path, "manifests/" + i.Tag, "manifests " + i.Tag, ":" + i.Tag}
+		if i.Digest != "" {
+			parts = []string{i.Path, i.Digest}
+		}
+		for _, part := range parts {
+			text = strings.ReplaceAll(text, part, "…")
 		}
 	}
 	return shown.Host + " " + text

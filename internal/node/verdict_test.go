@@ -75,6 +75,24 @@ func TestImagesThatFailTheSameWayAreExplainedOnce(t *testing.T) {
 		of("r.lan/team/db:v2", "too many: a fourth kind"),
 		of("r.lan/team/db:v3", "no such host"),
 	}
+	image := func(ref string) config.Image {
+		i, err := config.ParseImage(ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return i
+	}
+	for _, pair := range [][2]string{
+		{"pulling from host r.lan failed with status code [manifests v1]: 401", "pulling from host r.lan failed with status code [manifests 2]: 401"}, // 1.6
+		{`failed to resolve reference "r.lan/team/app:v1": EOF`, `failed to resolve reference "r.lan/team/web:2": EOF`},
+	} {
+		if a, b := sameWay(pair[0], image("r.lan/team/app:v1"), image("r.lan/team/app:v1")), sameWay(pair[1], image("r.lan/team/web:2"), image("r.lan/team/web:2")); a != b {
+			t.Errorf("%q is not %q", a, b)
+		}
+	}
+	if a, b := image("r.lan/app@sha256:"+strings.Repeat("0", 64)), image("r.lan/web@sha256:"+strings.Repeat("1", 64)); sameWay(a.Digest, a, a) != sameWay(b.Digest, b, b) {
+		t.Error("digests differ")
+	}
 	want := []*protocol.Why{{Text: "why"}, {SameAs: "r.lan/team/app:v1"}, {Text: "why"}, {Text: "why"}, nil, {SameAs: "r.lan/team/db:v1"}}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)

@@ -10,8 +10,9 @@ var (
 	urlRE = regexp.MustCompile(`(?i)([a-z][a-z0-9+.-]*:)?//[^\s"'<>` + "`" + `]+`)
 	// Credentials of a header, if ever one is printed.
 	headerRE = regexp.MustCompile(`(?i)\b(basic|bearer)\s+[a-z0-9+/=_.~-]{6,}`)
-	// Whatever else follows the name of that header, or a name that says secret.
-	namedRE = regexp.MustCompile(`(?i)\b(authorization["']?\s*[:=]\s*["'\[]*|["']?[a-z_-]*(?:password|passwd|secret|token)["']?(?:=["']?|\s*:\s*["']))(?:(basic|bearer)\s+)?[^\s"',;&\]}]+`)
+	// Whatever else follows the name of that header, or a name that says secret. In
+	// small letters it is a word of errors, too: require authorization: no basic auth.
+	namedRE = regexp.MustCompile(`(Authorization["']?\s*[:=]\s*["'\[]*|(?i:authorization)["']?(?:=["'\[]*|\s*:\s*["'\[]+)|(?i:["']?[a-z_-]*(?:password|passwd|secret|token)["']?(?:=["']?|\s*:\s*["'])))(?:(?i:basic|bearer)\s+)?[^\s"',;&\]}]+`)
 	// What may stay of a URL's query: it names no secret and says what was asked.
 	queryRE = regexp.MustCompile(`^(ns|scope|service)=`)
 )

@@ -17,9 +17,11 @@ func TestScrub(t *testing.T) {
 		`access_token=abc&x=y`:                                          `access_token=***&x=y`,
 		`Get "https://u:p@h/v2/?token=abc&ns=docker.io": EOF`:           `Get "https://h/v2/?ns=docker.io": EOF`,
 		// Words of errors that speak of such things stay.
-		`failed to fetch oauth token: unexpected status: 401 Unauthorized`: `failed to fetch oauth token: unexpected status: 401 Unauthorized`,
-		`authorization failed: no basic auth credentials`:                  `authorization failed: no basic auth credentials`,
-		`failed to authorize: failed to fetch anonymous token: EOF`:        `failed to authorize: failed to fetch anonymous token: EOF`,
+		`failed to fetch oauth token: unexpected status: 401 Unauthorized`:           `failed to fetch oauth token: unexpected status: 401 Unauthorized`,
+		`may require authorization: authorization failed: no basic auth credentials`: `may require authorization: authorization failed: no basic auth credentials`,
+		`authorization:["abc"]`:                                     `authorization:["***"]`,
+		`authorization failed: no basic auth credentials`:           `authorization failed: no basic auth credentials`,
+		`failed to authorize: failed to fetch anonymous token: EOF`: `failed to authorize: failed to fetch anonymous token: EOF`,
 		`no such secret`: `no such secret`,
 	} {
 		if got := Scrub(text); got != want {
