@@ -200,7 +200,9 @@ func (p *Printer) proof(indent string, pr protocol.Proof) {
 	if !pr.OK {
 		p.line("%s%s %s: %s", indent, p.paint(red, "not pulled"), pr.Image, pr.Error)
 		p.why(indent, pr)
-		p.hint(indent, pr.WhatToDo())
+		if pr.Why == nil || pr.Why.SameAs == "" {
+			p.hint(indent, pr.WhatToDo())
+		}
 		return
 	}
 	from := "layers fetched"

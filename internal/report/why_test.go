@@ -25,7 +25,6 @@ func TestVerifyEndsWithTheVerdictOfATrace(t *testing.T) {
     hint: of the trace
   not pulled r/b:1: 401 Unauthorized
     why: as for r/a:1
-    hint: of the pull
   not pulled r/c:1: EOF
     why: A trace now finds that r/c:1 is served by http://r/v2: the failure may have passed.
     hint: of the pull
