@@ -24,6 +24,12 @@ func (a *app) verifyCommand() *cobra.Command {
 exists nowhere and with only the configured endpoints behind it, so that no
 fallback can have served it. Nothing is left behind on the node.
 
+A pull that fails ends with the verdict of a trace that the node makes of that very
+pull at once: why in one sentence, which host it is about, and what to do. The node
+sends its credential once more for it. At most three failures of different kinds are
+looked into on each node, for 20 seconds together; images of one registry that fail
+in the same way are looked into once.
+
 Exit code 0 when every pull worked, 3 when one did not.`,
 		Example: "  pullway verify -f pullway.yaml -i inventory/mycluster/hosts.yaml",
 		Args:    cobra.NoArgs,

@@ -21,6 +21,7 @@ type doctorFlags struct {
 	message       string
 	messageFile   string
 	fixFlags
+	pulls pullFlags
 }
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -50,6 +51,12 @@ when CRI is not well afterwards, or cannot pull an image of --verify. A node on 
 something changed since it was shown is left alone. It stands in history, and
 rollback undoes it.
 
+Of nodes, containerd's journal of the last hour (--since) is read for pulls that
+failed: for each image the newest error, what hosts before said, how often, the rules
+that these texts are of, and whether it was pulled since. With --kubeconfig the events
+of kubelets (ErrImagePull, ImagePullBackOff) are read in the same way, for all nodes
+of the cluster. They do not count for the exit code: what failed may be past.
+
 With --error it says which rules an error message is of: what crictl printed, an
 event of kubelet, or lines of containerd's log (--error-file, - for standard input).
 
@@ -64,6 +71,8 @@ as an apply does: 1 nothing changed, 4 put back, 5 hands needed, 6 stopped part-
   pullway doctor --containerd-version 2.2.3 copies/        # a folder of nodes
   pullway doctor -i inventory/mycluster/hosts.yaml
   pullway doctor -i inventory/mycluster/hosts.yaml --fix --dry-run
+  pullway doctor --local --since 15m
+  pullway doctor --kubeconfig ~/.kube/config
   pullway doctor -o sarif roles/containerd/files > doctor.sarif
   pullway doctor --explain CFG015
   pullway doctor --error 'http: server gave HTTP response to HTTPS client'
@@ -79,8 +88,17 @@ as an apply does: 1 nothing changed, 4 put back, 5 hands needed, 6 stopped part-
 			if err := f.fits(nodes.named()); err != nil {
 				return err
 			}
+			if err := f.pulls.read(cmd.Context(), a.now(), f.fix && nodes.named()); err != nil {
+				return err
+			}
 			if nodes.named() {
 				return a.askDoctor(cmd.Context(), nodes, f, args)
+			}
+			if f.pulls.events != nil && len(args) == 0 && f.root == "" {
+				if err := f.known(); err != nil {
+					return err
+				}
+				return a.diagnose(f.pulls.with(report.NewDoctor(nil), f.ignore))
 			}
 			trees, err := a.trees(f, args)
 			if err != nil {
@@ -112,8 +130,8 @@ func (a *app) askDoctor(ctx context.Context, nodes nodeFlags, f doctorFlags, arg
 	if err != nil {
 		return err
 	}
-	answers := a.ask(ctx, fn, protocol.Request{Op: protocol.OpDoctor, Mend: &protocol.Mend{Ignore: f.ignore}}, 0)
-	return a.diagnose(report.NewDoctor(report.NewDoctorAnswers(answers, f.ignore)))
+	answers := a.ask(ctx, fn, protocol.Request{Op: protocol.OpDoctor, Since: f.pulls.since, Mend: &protocol.Mend{Ignore: f.ignore}}, 0)
+	return a.diagnose(f.pulls.with(report.NewDoctor(report.NewDoctorAnswers(answers, f.ignore)), f.ignore))
 }
 
 func (f *doctorFlags) register(c *cobra.Command) {
@@ -125,6 +143,7 @@ func (f *doctorFlags) register(c *cobra.Command) {
 	fl.StringVar(&f.explain, "explain", "", "show the page of a rule")
 	fl.StringVar(&f.message, "error", "", "an error message: which rules is it of?")
 	fl.StringVar(&f.messageFile, "error-file", "", "a file of messages, such as containerd's log; - for standard input")
+	f.pulls.register(c)
 	_ = c.MarkFlagDirname("root")
 	_ = c.MarkFlagFilename("error-file")
 	c.MarkFlagsMutuallyExclusive("explain", "error", "error-file", "root")
@@ -193,7 +212,7 @@ func (a *app) diagnose(d report.Doctor) error {
 	switch {
 	case d.Summary.Problems+d.Summary.NotHealthy > 0:
 		return verdict(ExitPending)
-	case d.Summary.Failed+d.Summary.Unread > 0:
+	case d.Summary.Failed+d.Summary.Unread > 0, d.Events != nil && d.Events.Unread != "":
 		return verdict(ExitFailed)
 	}
 	return nil

@@ -33,7 +33,7 @@ func (a *app) examine(ctx context.Context, trees []doctor.Tree, f doctorFlags) e
 			return err
 		}
 	}
-	return a.diagnose(report.NewDoctor(nodes))
+	return a.diagnose(f.pulls.with(report.NewDoctor(nodes), f.ignore))
 }
 
 // writeFixes writes the fixes of each tree, and looks at it again.

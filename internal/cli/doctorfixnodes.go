@@ -21,7 +21,6 @@ import (
 type fixFlags struct {
 	fix, dryRun, yes, force bool
 	verify                  []string
-	gate                    gateFlags
 }
 
 func (f *fixFlags) register(c *cobra.Command) {
@@ -31,18 +30,17 @@ func (f *fixFlags) register(c *cobra.Command) {
 	fl.BoolVarP(&f.yes, "yes", "y", false, "with --fix on nodes: do not ask")
 	fl.BoolVar(&f.force, "force", false, "with --fix on nodes: pass over problems that may be passed over")
 	fl.StringSliceVar(&f.verify, "verify", nil, "with --fix on nodes: images that each node has to be able to pull afterwards, or it puts itself back; ones that no node has")
-	f.gate.register(c)
 	_ = c.RegisterFlagCompletionFunc("verify", cobra.NoFileCompletions)
 }
 
 // fits checks that the flags are of what is done.
 func (f *fixFlags) fits(nodes bool) error {
-	onNodes := f.yes || f.force || len(f.verify) > 0 || f.gate != (gateFlags{})
+	onNodes := f.yes || f.force || len(f.verify) > 0
 	switch {
 	case !f.fix && (f.dryRun || onNodes):
-		return usage(errors.New("--dry-run, --yes, --force, --verify and --kubeconfig belong to --fix"), "")
+		return usage(errors.New("--dry-run, --yes, --force and --verify belong to --fix"), "")
 	case !nodes && onNodes:
-		return usage(errors.New("--yes, --force, --verify and --kubeconfig are for nodes"), "files are written at once, with a backup beside each; --dry-run writes nothing")
+		return usage(errors.New("--yes, --force and --verify are for nodes"), "files are written at once, with a backup beside each; --dry-run writes nothing")
 	}
 	for _, image := range f.verify {
 		if _, err := config.ParseImage(image); err != nil {
@@ -62,7 +60,7 @@ func (a *app) fixNodes(ctx context.Context, nodes nodeFlags, f doctorFlags) erro
 	}
 	fn, err := a.load(ctx, nodes)
 	if err == nil {
-		err = a.gate(ctx, f.gate, fn, f.force)
+		err = a.gate(ctx, f.pulls.gate, fn, f.force)
 	}
 	if err != nil {
 		return err

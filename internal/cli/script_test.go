@@ -28,6 +28,7 @@ func TestScripts(t *testing.T) {
 	registry := httptest.NewServer(http.HandlerFunc(htpasswd))
 	t.Cleanup(registry.Close)
 	kube := clusters(t)
+	kube["EVENTS"], kube["CALM"], kube["NOEVENTS"] = eventServer(t, false), calmServer(t), eventServer(t, true)
 	recorded, err := filepath.Abs("../../test/docs/testdata")
 	if err != nil {
 		t.Fatal(err)

@@ -131,6 +131,11 @@ func kept(r *protocol.Result) *protocol.Result {
 		p.Image, p.Error, p.Hint = left.line(p.Image), left.line(p.Error), left.line(p.Hint)
 		p.Digest, p.ByName = left.line(p.Digest), left.line(p.ByName)
 		p.Endpoints = shorten(left, p.Endpoints, left.line)
+		if p.Why != nil {
+			w := *p.Why
+			w.SameAs, w.Host, w.Text, w.Hint = left.line(w.SameAs), left.line(w.Host), left.line(w.Text), left.line(w.Hint)
+			p.Why = &w
+		}
 		return p
 	})
 	k.Warnings = shorten(left, r.Warnings, func(w plan.Notice) plan.Notice {

@@ -52,7 +52,9 @@ func (e *Engine) apply(ctx context.Context, req protocol.Request) (*protocol.Rep
 	t.mayLose = o.KillMode != "process" || o.Release.RecreatesPodsOnRestart()
 	if !req.NoProof {
 		r.Probe = filepath.Join(o.HostsDir, ProbeHost)
-		p := e.prover(o, made, desired, req.Mend != nil)
+		p := e.prover(o, made, desired, whyBeforeUndo)
+		// What a fix does for a pull shows only under the image's own name.
+		p.nameOnly = req.Mend != nil
 		t.prove, t.dropPulled = p.prove, p.dropPulled
 		if p.provesFirst() {
 			t.probe = p.probe
@@ -101,7 +103,7 @@ func (e *Engine) outcome(res protocol.Result, err error) (*protocol.Reply, error
 	pe := &protocol.Error{Kind: protocol.ErrFailed, Text: fmt.Sprintf("%s: %s", res.Failed, oneLine(err)), Hint: hintOf(err)}
 	for _, p := range res.Proofs {
 		if !p.OK {
-			pe.Hint = p.Hint
+			pe.Hint = p.WhatToDo()
 		}
 	}
 	if res.Outcome == protocol.OutcomeBroken {

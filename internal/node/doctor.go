@@ -40,6 +40,7 @@ func (e *Engine) doctor(ctx context.Context, req protocol.Request) (*protocol.Re
 	if !o.Healthy {
 		reply.Health = o.Health
 	}
+	reply.Journal = failedPulls(ctx, daemon.JournalReader{}, d.Unit.Name, req.Since, e.now())
 	return &protocol.Reply{Doctor: reply}, nil
 }
 

@@ -37,15 +37,23 @@ func (p *prover) byEndpoints(ctx context.Context, ref string) (protocol.Proof, e
 		return proof, err
 	}
 	pulled, pullErr := p.pull(ctx, probeRef(image))
+	unread := false
+	if pullErr != nil {
+		fillError(&proof, pullErr)
+		if unread = strings.Contains(proof.Error, "//"+ProbeHost+"/"); !unread && ofRegistry(pullErr) {
+			probe := image
+			probe.Host = ProbeHost
+			proof.Why = p.why.of(ctx, proof, probe, image)
+		}
+	}
 	if err := remove(); err != nil {
 		return proof, err
 	}
 	if pullErr != nil {
-		fillError(&proof, pullErr)
 		// A pull can fail, or be cut off, after the image has come. What cannot be
 		// dropped, because CRI is away, is no reason to fail for.
 		_ = p.cri.DropUnder(context.WithoutCancel(ctx), ProbeHost)
-		if ctx.Err() == nil && strings.Contains(proof.Error, "//"+ProbeHost+"/") {
+		if ctx.Err() == nil && unread {
 			proof.Error = errNotRead.Error()
 			proof.Hint = "it runs with another configuration than its files have now: restart containerd at a quiet moment, then plan again"
 			return proof, errNotRead

@@ -36,6 +36,8 @@ type prover struct {
 	// nameOnly tells that containerd reads no hosts directory, so that a pull under the
 	// image's own name is all that can be shown.
 	nameOnly bool
+	// why explains pulls that fail; nil for none.
+	why *explainer
 
 	// proven are the proofs of probe, by image, and pulled what all pulls made.
 	proven map[string]protocol.Proof
@@ -116,6 +118,13 @@ func (p *prover) all(ctx context.Context) (proofs []protocol.Proof, err error) {
 func verdict(proof protocol.Proof, err error) error {
 	if err == nil && !proof.OK {
 		err = fmt.Errorf("%w %s: %s", errNotProven, proof.Image, proof.Error)
+		if w := proof.Why; w != nil && w.Text != "" {
+			text := w.Text
+			if _, rest, found := strings.Cut(text, " is not served. "); found {
+				text = rest // the image is named before
+			}
+			err = fmt.Errorf("%w. Trace: %s", err, text)
+		}
 	}
 	return err
 }
@@ -175,6 +184,7 @@ func (p *prover) byName(ctx context.Context, ref string, proof *protocol.Proof) 
 		fillError(proof, err)
 		proof.OK = false
 		proof.ByName = "failed"
+		p.explainOwn(ctx, proof, err)
 		return ctx.Err()
 	}
 	proof.ByName = "pulled"
@@ -196,10 +206,25 @@ func (p *prover) onlyByName(ctx context.Context, ref string) (protocol.Proof, er
 	pulled, err := p.pull(ctx, ref)
 	if err != nil {
 		fillError(&proof, err)
+		p.explainOwn(ctx, &proof, err)
 		return proof, ctx.Err()
 	}
 	proof.OK, proof.ByName, proof.Digest, proof.Fresh, proof.Took = true, "pulled", pulled.Digest, pulled.Fresh, pulled.Took
 	return proof, nil
+}
+
+// explainOwn says why a pull under the image's own name failed.
+func (p *prover) explainOwn(ctx context.Context, proof *protocol.Proof, pullErr error) {
+	if image, err := config.ParseImage(proof.Image); err == nil && ofRegistry(pullErr) {
+		proof.Why = p.why.of(ctx, *proof, image, image)
+	}
+}
+
+// ofRegistry reports whether a pull may have failed for what a registry said: where
+// CRI is away there is nothing for a trace to find.
+func ofRegistry(err error) bool {
+	var pe *cri.PullError
+	return !errors.As(err, &pe) || pe.Kind != cri.CRIMissing
 }
 
 func fillError(proof *protocol.Proof, err error) {

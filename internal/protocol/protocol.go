@@ -91,6 +91,8 @@ type Request struct {
 	Logins []string `json:"logins,omitempty"`
 	// Images of OpSurvey are asked for at the endpoints that they would come from.
 	Images []string `json:"images,omitempty"`
+	// Since of OpDoctor is how far back containerd's journal is read; 0 is not at all.
+	Since time.Duration `json:"since,omitempty"`
 	// Image of OpTrace is a reference as in a pod.
 	Image string `json:"image,omitempty"`
 	// Confirm of OpConfirm: true keeps the change of Run that is under way on the
@@ -249,6 +251,10 @@ type Proof struct {
 	OK    bool   `json:"ok"`
 	Error string `json:"error,omitempty"`
 	Hint  string `json:"hint,omitempty"`
+	// Why is what a trace of a pull that failed found right behind it, by the files that
+	// the pull went by. It is absent where none was made: for the fourth failure of a
+	// verify that is of another kind, and when there was no time left.
+	Why *Why `json:"why,omitempty"`
 	// Digest of what came.
 	Digest string `json:"digest,omitempty"`
 	// Fresh is true when layers were really fetched, false when they were already
@@ -258,6 +264,30 @@ type Proof struct {
 	// ByName tells what a pull under the image's own name showed: "pulled", or why
 	// it was not tried.
 	ByName string `json:"byName,omitempty"`
+}
+
+// WhatToDo is the hint for a pull that failed: that of the trace, which asked the
+// hosts, before that of the error alone.
+func (p Proof) WhatToDo() string {
+	if p.Why != nil && !p.Why.Served && p.Why.Hint != "" {
+		return p.Why.Hint
+	}
+	return p.Hint
+}
+
+// Why is why a pull failed, as a trace sees it.
+type Why struct {
+	// SameAs is another image of the registry, whose pull failed in the same way and
+	// whose Why counts for this one too; nothing else is set then.
+	SameAs string `json:"sameAs,omitempty"`
+	// Served tells that a host gives the image to a trace, though not to the pull.
+	Served bool `json:"served,omitempty"`
+	// Host is the URL of the host that the sentence is of: the one that serves, or whose
+	// answer says most about why none does; empty when none was asked.
+	Host string `json:"host,omitempty"`
+	// Text is one sentence, Hint what to do about it.
+	Text string `json:"text,omitempty"`
+	Hint string `json:"hint,omitempty"`
 }
 
 // Status is what a node knows of itself.
@@ -328,6 +358,8 @@ type Doctor struct {
 	Health string `json:"health,omitempty"`
 	// Fixes are what is mechanical of it.
 	Fixes []doctor.Fix `json:"fixes,omitempty"`
+	// Journal is what containerd's journal tells of pulls; nil when it was not asked for.
+	Journal *doctor.Journal `json:"journal,omitempty"`
 }
 
 // Export is a node's present registry configuration, secrets left out.

@@ -16,6 +16,8 @@ const DoctorSchema = "pullway.dev/doctor/v1"
 type Doctor struct {
 	Schema string       `json:"schema"`
 	Nodes  []DoctorNode `json:"nodes"`
+	// Events are there with --kubeconfig only.
+	Events *Events `json:"events,omitempty"`
 	// Summary counts over all nodes.
 	Summary DoctorSummary `json:"summary"`
 }
@@ -35,6 +37,8 @@ type DoctorNode struct {
 	Unread []doctor.Unread `json:"unread,omitempty"`
 	// Fixes are what is mechanical: with --fix written, with a backup beside.
 	Fixes []doctor.Fix `json:"fixes,omitempty"`
+	// Journal is what containerd's journal tells of pulls that failed; nodes only.
+	Journal *doctor.Journal `json:"journal,omitempty"`
 	// Error tells why a node could not be asked.
 	Error *fleet.NodeError `json:"error,omitempty"`
 
@@ -78,6 +82,9 @@ func NewDoctorAnswers(answers []fleet.Answer, ignore []string) (all []DoctorNode
 		if a.Err == nil && a.Reply != nil && a.Reply.Doctor != nil {
 			n = NewDoctorNode(a.Target.Name, a.Reply.Doctor.Report, ignore, nil)
 			n.Health, n.Fixes = a.Reply.Doctor.Health, a.Reply.Doctor.Fixes
+			if n.Journal = a.Reply.Doctor.Journal; n.Journal != nil {
+				leaveOut(n.Journal.Pulls, ignore)
+			}
 		}
 		all = append(all, n)
 	}
@@ -86,7 +93,7 @@ func NewDoctorAnswers(answers []fleet.Answer, ignore []string) (all []DoctorNode
 
 // NewDoctor makes the result of all of them.
 func NewDoctor(nodes []DoctorNode) Doctor {
-	d := Doctor{Schema: DoctorSchema, Nodes: nodes}
+	d := Doctor{Schema: DoctorSchema, Nodes: append([]DoctorNode{}, nodes...)}
 	d.Summary.Nodes = len(nodes)
 	for _, n := range nodes {
 		problem := false
@@ -123,11 +130,16 @@ func NewDoctor(nodes []DoctorNode) Doctor {
 
 // Human writes the findings of one node, or those of a fleet put together.
 func (d Doctor) Human(out *Printer) {
+	if len(d.Nodes) == 0 && d.Events != nil {
+		d.eventsAlone(out)
+		return
+	}
 	if len(d.Nodes) == 1 {
 		d.Nodes[0].human(out)
 	} else {
 		d.fleet(out)
 	}
+	d.pulls(out)
 	d.conclude(out)
 }
 

@@ -56,7 +56,7 @@ func (v Verify) OK() bool {
 
 // Human writes a line for each image on each node.
 func (v Verify) Human(out *Printer) {
-	bad := 0
+	bad, traced := 0, ""
 	for _, n := range v.Nodes {
 		out.line("%s", out.paint(bold, n.Name))
 		failed := n.Error != nil
@@ -67,6 +67,9 @@ func (v Verify) Human(out *Printer) {
 		for _, p := range n.Proofs {
 			out.proof("  ", p)
 			failed = failed || !p.OK
+			if traced == "" && p.Why != nil {
+				traced = p.Image
+			}
 		}
 		if failed {
 			bad++
@@ -77,6 +80,9 @@ func (v Verify) Human(out *Printer) {
 		return
 	}
 	out.line("%s", out.paint(red, count(bad, "node")+" of "+count(len(v.Nodes), "node")+" cannot pull."))
+	if traced != "" {
+		out.line("  host by host, as a node is configured: pullway trace %s", traced)
+	}
 }
 
 // Status is the result of `pullway status`.

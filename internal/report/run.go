@@ -199,7 +199,10 @@ func keptText(kept int) string {
 func (p *Printer) proof(indent string, pr protocol.Proof) {
 	if !pr.OK {
 		p.line("%s%s %s: %s", indent, p.paint(red, "not pulled"), pr.Image, pr.Error)
-		p.hint(indent, pr.Hint)
+		p.why(indent, pr)
+		if pr.Why == nil || pr.Why.SameAs == "" {
+			p.hint(indent, pr.WhatToDo())
+		}
 		return
 	}
 	from := "layers fetched"
@@ -214,6 +217,17 @@ func (p *Printer) proof(indent string, pr protocol.Proof) {
 	p.line("%s%s %s from %s in %s (%s)", indent, p.paint(green, "pulled"), pr.Image, names(pr.Endpoints, 3), pr.Took.Round(time.Millisecond), from)
 	if pr.ByName != "pulled" && pr.ByName != "" {
 		p.line("%s  under its own name: %s", indent, pr.ByName)
+	}
+}
+
+// why writes what a trace found of a pull that failed.
+func (p *Printer) why(indent string, pr protocol.Proof) {
+	switch {
+	case pr.Why == nil:
+	case pr.Why.SameAs != "":
+		p.line("%s  %s as for %s", indent, p.paint(cyan, "why:"), pr.Why.SameAs)
+	default:
+		p.line("%s  %s %s", indent, p.paint(cyan, "why:"), pr.Why.Text)
 	}
 }
 
