@@ -46,7 +46,9 @@ func tokenRegistry(t *testing.T) (url string, s *seen) {
 		case r.Header.Get("Authorization") == "Bearer good":
 			if r.URL.Path != "/v2/team/app/manifests/v1" {
 				http.NotFound(w, r)
+				return
 			}
+			manifest(w)
 		default:
 			w.Header().Set("Www-Authenticate", `Bearer realm="`+server.URL+`/token",service="s"`)
 			w.WriteHeader(http.StatusUnauthorized)
@@ -54,6 +56,14 @@ func tokenRegistry(t *testing.T) (url string, s *seen) {
 	}))
 	t.Cleanup(server.Close)
 	return server.URL, s
+}
+
+// manifest answers as a registry does that has the image.
+func manifest(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/vnd.oci.image.manifest.v1+json")
+	w.Header().Set("Docker-Content-Digest", sum([]byte("{}")))
+	w.Header().Set("Content-Length", "2")
+	w.WriteHeader(http.StatusOK)
 }
 
 func TestWalkWithTokens(t *testing.T) {

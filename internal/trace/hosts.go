@@ -66,9 +66,9 @@ func (o *orderer) entry(e *hoststoml.Entry, dir, file string) {
 	h.Login = o.login(&w, e.Address)
 	switch {
 	case !e.Can("pull"):
-		h.Skipped = "it has not the capability pull"
+		h.Skipped = "it has not the capability pull; content is asked of it all the same"
 	case o.image.Digest == "" && !e.Can("resolve"):
-		h.Skipped = "it has not the capability resolve, which a tag needs; layers are fetched from it"
+		h.Skipped = "it has not the capability resolve, which a tag needs; content is fetched from it"
 	}
 	o.out.Hosts, o.ways = append(o.out.Hosts, h), append(o.ways, w)
 }
