@@ -13,7 +13,8 @@ import (
 )
 
 // trace says where a pull of an image goes from this node, and asks each host as
-// containerd would. It takes no lock and changes nothing.
+// containerd would. It takes no lock and changes nothing, but for a pull that it is
+// asked for.
 func (e *Engine) trace(ctx context.Context, req protocol.Request) (*protocol.Reply, error) {
 	image, err := config.ParseImage(req.Image)
 	if err != nil {
@@ -30,7 +31,21 @@ func (e *Engine) trace(ctx context.Context, req protocol.Request) (*protocol.Rep
 		t.Notes = append(t.Notes, plan.Notice{ID: "not-loaded", Text: "containerd may run on other settings than its files have: " + strings.Join(plan.NotLoadedReasons(o.Observed), "; "),
 			Hint: "restart containerd, then trace again"})
 	}
-	AskHosts(ctx, t, ways, image, ContainerdOptions(), func(url string) { e.tell(protocol.StepProbe, url) })
+	opt := ContainerdOptions()
+	if o.daemon.PID > 0 {
+		proxy, err := ProxyOfProcess(o.daemon.PID)
+		if err != nil {
+			t.Notes = append(t.Notes, plan.Notice{ID: "proxy", Text: "whether containerd uses a proxy cannot be read: " + oneLine(err)})
+		}
+		opt.ProxyOf = proxy
+	}
+	AskHosts(ctx, t, ways, image, opt, func(url string) { e.tell(protocol.StepProbe, url) })
+	if req.Pull {
+		e.tell(protocol.StepProve, image.String())
+		if err := confirmByPull(ctx, o, t, image.String()); err != nil {
+			return nil, err
+		}
+	}
 	return &protocol.Reply{Trace: t}, nil
 }
 

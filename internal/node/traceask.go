@@ -39,6 +39,7 @@ func ContainerdOptions() registry.Options {
 func AskHosts(ctx context.Context, t *trace.Trace, ways []trace.Way, image config.Image, opt registry.Options, tell func(url string)) {
 	ctx, cancel := context.WithTimeout(ctx, traceWithin)
 	defer cancel()
+	throughProxy(t, ways, opt.ProxyOf)
 	g := newGuests(ways, registry.ImageOf(image), opt)
 	defer g.close()
 	stop := g.ahead(ctx, t)
@@ -206,6 +207,8 @@ func (g *guest) explain(a *trace.Answer, err error, tokens bool) {
 	}
 	var op *net.OpError
 	switch {
+	case strings.Contains(errorText(re), "proxyconnect"):
+		a.Hint = "check the proxy in containerd's environment (systemctl show containerd -p Environment), or add the host to NO_PROXY there and restart containerd"
 	case re.Kind == registry.Timeout && g.opt.Waits != nil && errors.As(re, &op) && op.Op == "dial":
 		a.Text = fmt.Sprintf("no connection within %s, containerd's own time-out", g.opt.Waits.Connect)
 		a.Hint = "check that the port is open from here and no firewall drops packets; dial_timeout of this host in hosts.toml makes containerd wait less (since 2.1)"

@@ -52,6 +52,8 @@ type Trace struct {
 	Broken *plan.Notice `json:"broken,omitempty"`
 	// Verdict is absent when no host was asked and nothing is broken.
 	Verdict *Verdict `json:"verdict,omitempty"`
+	// Pull is there when one was asked for.
+	Pull *Pull `json:"pull,omitempty"`
 }
 
 // Host is one host as containerd would ask it. Values of headers and passwords are
@@ -78,6 +80,8 @@ type Host struct {
 	// Namespace is the ns parameter of each request; empty for none.
 	Namespace   string `json:"ns,omitempty"`
 	DialTimeout string `json:"dialTimeout,omitempty"`
+	// Proxy is the address of the proxy that containerd uses for it.
+	Proxy string `json:"proxy,omitempty"`
 	// Answer is what it says of the image's name, absent when it was not asked for that.
 	Answer *Answer `json:"answer,omitempty"`
 	// Content is what it says when it is asked for the manifest and the first layer.

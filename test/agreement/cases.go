@@ -17,8 +17,6 @@ type Case struct {
 	Not []string
 	// Env of the daemon.
 	Env []string
-	// Slow is a case that waits for a time-out.
-	Slow bool
 }
 
 // The configuration files.
@@ -194,6 +192,15 @@ func Cases() []Case {
 		at("a header that is a number", server, host(mirror, `[host."`+mirror+`".header]`, "X-Pullway = 1")),
 		at("the same host twice", server, host(mirror), host(mirror)),
 	}
+	for _, c := range []Case{
+		{Name: "a proxy for https", Env: []string{"HTTPS_PROXY=" + Proxy}},
+		{Name: "a proxy for http", Env: []string{"HTTP_PROXY=" + Proxy}},
+		{Name: "a proxy for both, and NO_PROXY", Env: []string{"HTTP_PROXY=" + Proxy, "https_proxy=" + Proxy, "NO_PROXY=e404.example.com"}},
+		{Name: "a proxy that is not there", Env: []string{"HTTPS_PROXY=http://" + Address + ":9"}},
+	} {
+		c.Config, c.Image, c.Files = withDir, upstream, map[string]string{"registry.example.com/hosts.toml": file(server, host("http://e404.example.com:5000"))}
+		all = append(all, c)
+	}
 	all = append(all, answers()...)
 	all = append(all, deprecated()...)
 	return all
@@ -228,15 +235,17 @@ func answers() (all []Case) {
 		of("an image for two platforms", "registry.example.com/multi/app", map[string]string{"registry.example.com/hosts.toml": file(server, host("http://noblob.example.com:5000"), host(mirror))}),
 		at("a mirror without blobs, and a pull-only one", server, host("http://noblob.example.com:5000"), host(mirror, `capabilities = ["pull"]`)),
 	)
-	short := at("time-out first", server, host("http://dead.example.com:5000", `dial_timeout = "700ms"`), host(mirror))
-	last := at("time-out last", `server = "http://dead.example.com:5000"`, `dial_timeout = "700ms"`, host("http://e404.example.com:5000"))
-	two := at("two time-outs", server, host("http://dead.example.com:5000", `dial_timeout = "700ms"`), host("http://dead2.example.com:5000", `dial_timeout = "700ms"`), host(mirror))
+	// Each part of the image waits for it again.
+	short := at("time-out first", server, host("http://dead.example.com:5000", `dial_timeout = "400ms"`), host(mirror))
+	last := at("time-out last", `server = "http://dead.example.com:5000"`, `dial_timeout = "400ms"`, host("http://e404.example.com:5000"))
+	two := at("two time-outs", server, host("http://dead.example.com:5000", `dial_timeout = "400ms"`), host("http://dead2.example.com:5000", `dial_timeout = "400ms"`), host(mirror))
 	for _, c := range []Case{short, last, two} {
 		c.Not = []string{"1.6.20", "1.7.35"}
 		all = append(all, c)
 	}
-	whole := at("time-out of 30 seconds", server, host("http://dead.example.com:5000"), host(mirror))
-	whole.Slow, whole.Not = true, []string{"2.0.14", "2.2.3", "2.4.2"}
+	// In the last place: in another one it would cost its 30 seconds for each layer again.
+	whole := at("time-out of 30 seconds last", `server = "http://dead.example.com:5000"`, host("http://e404.example.com:5000"))
+	whole.Not = []string{"2.0.14", "2.2.3", "2.4.2"}
 	return append(all, whole)
 }
 

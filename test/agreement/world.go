@@ -146,6 +146,11 @@ func Serve(dir string, ready func()) error {
 			go serve(tls.NewListener(l, &tls.Config{GetCertificate: w.certificate(port)}), "https")
 		}
 	}
+	proxy, err := net.Listen("tcp", net.JoinHostPort(Address, proxyPort))
+	if err != nil {
+		return err
+	}
+	go func() { failed <- http.Serve(proxy, http.HandlerFunc(w.proxy)) }()
 	go func() { failed <- http.Serve(control, http.HandlerFunc(w.tell)) }()
 	ready()
 	return <-failed

@@ -214,7 +214,7 @@ func (d *rulesDaemon) agree(ctx context.Context, w *rulesWorld, c agreement.Case
 	}
 	r.Attempts = attempts(string(text[before.Size():]), "/"+repo+"/manifests/"+reference)
 
-	cmd := exec.CommandContext(ctx, "nsenter", fmt.Sprintf("--target=%d", d.cmd.Process.Pid), "--mount", "--net", "--root", "--wd=/", "/usr/local/bin/tracer", release, ref)
+	cmd := exec.CommandContext(ctx, "nsenter", fmt.Sprintf("--target=%d", d.cmd.Process.Pid), "--mount", "--net", "--root", "--wd=/", "/usr/local/bin/tracer", release, ref, fmt.Sprint(d.cmd.Process.Pid))
 	cmd.Env = []string{}
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

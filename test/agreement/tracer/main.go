@@ -1,5 +1,5 @@
 // Command tracer traces an image by the files of the root that it runs in, as the node
-// engine does on a node: tracer RELEASE IMAGE.
+// engine does on a node: tracer RELEASE IMAGE PID-OF-CONTAINERD.
 package main
 
 import (
@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strconv"
 
 	"github.com/pullway/pullway/internal/config"
 	"github.com/pullway/pullway/internal/containerd"
@@ -15,13 +16,17 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1], os.Args[2]); err != nil {
+	if err := run(os.Args[1], os.Args[2], os.Args[3]); err != nil {
 		fmt.Fprintln(os.Stderr, "tracer:", err)
 		os.Exit(1)
 	}
 }
 
-func run(release, ref string) error {
+func run(release, ref, daemon string) error {
+	pid, err := strconv.Atoi(daemon)
+	if err != nil {
+		return err
+	}
 	rel, err := containerd.ParseRelease(release)
 	if err != nil {
 		return err
@@ -36,6 +41,10 @@ func run(release, ref string) error {
 		return err
 	}
 	t, ways := trace.Order(files, tree, image)
-	node.AskHosts(context.Background(), t, ways, image, node.ContainerdOptions(), func(string) {})
+	opt := node.ContainerdOptions()
+	if opt.ProxyOf, err = node.ProxyOfProcess(pid); err != nil {
+		return err
+	}
+	node.AskHosts(context.Background(), t, ways, image, opt, func(string) {})
 	return json.NewEncoder(os.Stdout).Encode(t)
 }
