@@ -92,8 +92,8 @@ func (v *Visit) Resolve(ctx context.Context) (named Named, stops bool, err error
 	if err != nil {
 		return named, false, err
 	}
-	if err := v.a.verdict(r, v.image); err != nil {
-		return named, r.status < http.StatusBadRequest, err
+	if r.status != http.StatusOK {
+		return named, r.status < http.StatusBadRequest, v.a.verdict(r, v.image)
 	}
 	named.Digest = r.header.Get("Docker-Content-Digest")
 	if strings.Contains(v.image.Reference, ":") {
@@ -104,15 +104,15 @@ func (v *Visit) Resolve(ctx context.Context) (named Named, stops bool, err error
 		r, err = v.timed("manifest", func() (*reply, error) {
 			return v.a.ask(ctx, http.MethodGet, v.at("manifests", v.image.Reference), v.opens)
 		})
-		if err == nil {
-			err = v.a.verdict(r, v.image)
-		}
 		if err != nil {
 			return named, true, err
 		}
 		if named.Digest == "" {
 			named.Digest = sum(r.body)
 		}
+	}
+	if err := v.a.verdict(r, v.image); err != nil {
+		return named, true, err
 	}
 	named.MediaType, _, _ = strings.Cut(r.header.Get("Content-Type"), ";")
 	if named.MediaType == "text/plain" {

@@ -87,6 +87,9 @@ func (t *Trace) part(ctx context.Context, ways []Way, p Part, fetch Fetcher) ([]
 // worthAsking: a host that could not be reached, or that refuses who asks, says the same
 // again.
 func worthAsking(a *Answer) bool {
+	if slices.ContainsFunc(a.Steps, func(s Step) bool { return s.Name == "token" }) && a.Fault != "missing-image" {
+		return false
+	}
 	return a.Fault == "missing-image" || a.Fault == "other" || a.Fault == "not-a-registry" || a.Fault == ""
 }
 

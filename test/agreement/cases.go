@@ -190,6 +190,8 @@ func Cases() []Case {
 		at("unknown keys", server, "plain_http = true", host(mirror, "insecure = true")),
 		at("dial_timeout that is none", server, host(mirror, `dial_timeout = "soon"`)),
 		at("a header that is a number", server, host(mirror, `[host."`+mirror+`".header]`, "X-Pullway = 1")),
+		at("http with dial_timeout, where TLS is spoken", server, host("http://mirror.example.com:8443", `dial_timeout = "5s"`)),
+		at("http with dial_timeout, where it is not", server, host(mirror, `dial_timeout = "5s"`)),
 		at("the same host twice", server, host(mirror), host(mirror)),
 	}
 	for _, c := range []Case{

@@ -76,8 +76,3 @@ func digest(s string) string { return fmt.Sprintf("sha256:%x", sha256.Sum256([]b
 
 // ByDigest is the reference of the image that REPO:TAG would name, by its digest.
 func ByDigest(repo, tag string) string { return new(images).top(repo, tag) }
-
-// Layer is the digest of the first layer of the image that REPO:TAG names.
-func Layer(repo, tag string) string {
-	return digest(string(make([]byte, 1024)) + repo + ":" + tag + "amd64")
-}

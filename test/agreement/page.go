@@ -61,7 +61,7 @@ func (t Table) Page() string {
 	line("Each row is one configuration of a real containerd, from which an image is pulled through CRI, and then traced. To agree is to have the same result, the same order of")
 	line("hosts told from the files, and to send the same requests to the same hosts: the registries write down host, path, `ns`, method and headers. They are called after what they")
 	line("answer (`e401` 401, `noblob` a manifest and no layers). In the table is what containerd did: whether it pulled, who it asked where the image is, in order, and after")
-	line("`layers:` who it asked for the first layer where it is another.")
+	line("`content:` who it asked for the first blob where it is another.")
 	line("`upstream` is https://registry.example.com, `mirror` http://mirror.example.com:5000, and other names are without `http://` and `.example.com:5000`.")
 	line("")
 	line("| Configuration | What containerd does |")
@@ -114,7 +114,7 @@ func (s Seen) short() string {
 	}
 	text += ": " + say(hosts)
 	if len(s.Blob) > 0 && !slices.Equal(s.Blob, hosts[len(hosts)-1:]) {
-		text += "; layers: " + say(s.Blob)
+		text += "; content: " + say(s.Blob)
 	}
 	return text
 }

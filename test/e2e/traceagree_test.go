@@ -164,9 +164,7 @@ func agree(t *testing.T, w *rulesWorld, layers []string, release string, group [
 				t.Fatal(err)
 			}
 		}
-		began := time.Now()
 		r, err := d.agree(t.Context(), w, c, release)
-		t.Logf("TIME %s %s %s", release, time.Since(began).Round(time.Millisecond), c.Name)
 		if err != nil {
 			t.Fatalf("%s on %s: %v", c.Name, release, err)
 		}
@@ -190,7 +188,6 @@ func (d *rulesDaemon) agree(ctx context.Context, w *rulesWorld, c agreement.Case
 		reference = agreement.ByDigest(repo, tag)
 		ref = c.Image + "@" + reference
 	}
-	layer := agreement.Layer(repo, tag)
 	if err := w.tell("", new([]agreement.Event)); err != nil {
 		return r, err
 	}
@@ -207,7 +204,7 @@ func (d *rulesDaemon) agree(ctx context.Context, w *rulesWorld, c agreement.Case
 	if err := w.tell("", &events); err != nil {
 		return r, err
 	}
-	r.Pull = agreement.SeenOf(err == nil, events, reference, layer)
+	r.Pull = agreement.SeenOf(err == nil, events, reference)
 	text, rerr := os.ReadFile(log)
 	if rerr != nil {
 		return r, rerr
@@ -230,14 +227,19 @@ func (d *rulesDaemon) agree(ctx context.Context, w *rulesWorld, c agreement.Case
 	if err := w.tell("", &events); err != nil {
 		return r, err
 	}
-	r.Trace = agreement.SeenOf(tr.Verdict.Served, events, reference, layer)
+	r.Trace = agreement.SeenOf(tr.Verdict.Served, events, reference)
 	r.Says = tr.Verdict.Text
 	for _, h := range tr.Hosts {
 		if h.Skipped == "" {
 			r.Predicted = append(r.Predicted, h.URL)
 		}
+		if h.Answer != nil && h.Answer.Fault != "" && h.Content == nil {
+			if u, err := url.Parse(h.URL); err == nil {
+				r.Known = append(r.Known, u.Scheme+"://"+u.Host)
+			}
+		}
 	}
-	r.Predicted = r.Predicted[:min(len(r.Predicted), max(len(r.Attempts), 0))]
+	r.Predicted = r.Predicted[:min(len(r.Predicted), len(r.Attempts))]
 	return r, nil
 }
 
