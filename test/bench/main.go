@@ -39,7 +39,7 @@ func parse() (o options) {
 	flag.IntVar(&o.rounds, "rounds", 3, "how often each thing is measured; the median counts")
 	flag.BoolVar(&o.ansible, "ansible", true, "measure Ansible too")
 	flag.BoolVar(&o.fleet, "fleet", true, "measure the simulated fleet too")
-	flag.StringVar(&o.part, "part", partAll, "what is measured: nodes, assess or all; the rest of the page stays as it is")
+	flag.StringVar(&o.part, "part", partAll, "what is measured: nodes, trace, assess or all; the rest of the page stays as it is")
 	flag.StringVar(&o.out, "out", "docs/benchmarks.md", "where the tables go; - for standard output only")
 	flag.Parse()
 	return o
@@ -49,6 +49,7 @@ func parse() (o options) {
 const (
 	partAll    = "all"
 	partNodes  = "nodes"
+	partTrace  = "trace"
 	partAssess = "assess"
 )
 
@@ -65,35 +66,44 @@ func run(ctx context.Context, o options) error {
 	if o.small >= o.nodes {
 		o.small = 0
 	}
-	if o.part != partAll && o.part != partNodes && o.part != partAssess {
-		return fmt.Errorf("-part %q is none of nodes, assess and all", o.part)
+	if o.part != partAll && o.part != partNodes && o.part != partTrace && o.part != partAssess {
+		return fmt.Errorf("-part %q is none of nodes, trace, assess and all", o.part)
 	}
-	if free := memAvailable(); o.part != partNodes && free < 14<<20 {
+	is := func(part string) bool { return o.part == partAll || o.part == part }
+	if free := memAvailable(); is(partAssess) && free < 14<<20 {
 		return fmt.Errorf("%.0f MB of free memory are too little for an API server with 150,000 pods, which takes 14 GB with all that goes with it (-part nodes leaves it out)", megabytes(free))
 	}
-	var nodes, assess string
-	if o.part != partAssess {
+	var now parts
+	if is(partNodes) {
 		began := time.Now()
 		p, err := measure(ctx, o)
 		if err != nil {
 			return err
 		}
 		p.took = time.Since(began)
-		nodes = p.text()
-		fmt.Print(nodes)
+		now.nodes = p.text()
+		fmt.Print(now.nodes)
 	}
-	if o.part != partNodes {
+	if is(partTrace) {
+		p, err := measureTrace(ctx, o)
+		if err != nil {
+			return err
+		}
+		now.trace = p.text()
+		fmt.Print(now.trace)
+	}
+	if is(partAssess) {
 		a, err := measureAssess(ctx, o)
 		if err != nil {
 			return err
 		}
-		assess = a.text()
-		fmt.Print(assess)
+		now.assess = a.text()
+		fmt.Print(now.assess)
 	}
 	if o.out == "-" {
 		return nil
 	}
-	return write(o.out, nodes, assess)
+	return write(o.out, now)
 }
 
 // measure has the lab up while it measures.

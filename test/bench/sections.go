@@ -11,37 +11,44 @@ import (
 // assessTitle begins the part of the page about pullway assess; all before it is about nodes.
 const assessTitle = "## Who gets hurt, among many pods\n"
 
-// merge puts the parts that were measured in place of those of the page as it was; an empty part was
-// not measured, and what the page says of it stays.
-func merge(page, nodes, assess string) string {
-	oldNodes, oldAssess, ok := strings.Cut(page, assessTitle)
+// parts are the texts of the page, in its order; an empty one was not measured.
+type parts struct{ nodes, trace, assess string }
+
+// merge puts the parts that were measured in place of those of the page as it was; what the page
+// says of others stays.
+func merge(page string, now parts) string {
+	rest, oldAssess, ok := strings.Cut(page, assessTitle)
 	if ok {
 		oldAssess = assessTitle + oldAssess
 	}
-	if nodes == "" {
-		nodes = oldNodes
+	oldNodes, oldTrace, ok := strings.Cut(rest, traceTitle)
+	if ok {
+		oldTrace = traceTitle + oldTrace
 	}
-	if assess == "" {
-		assess = oldAssess
+	var all []string
+	for _, p := range [][2]string{{now.nodes, oldNodes}, {now.trace, oldTrace}, {now.assess, oldAssess}} {
+		text := p[0]
+		if text == "" {
+			text = p[1]
+		}
+		if text = strings.TrimRight(text, "\n"); text == "" && len(all) == 0 {
+			text = "# Benchmarks"
+		}
+		if text != "" {
+			all = append(all, text)
+		}
 	}
-	nodes = strings.TrimRight(nodes, "\n")
-	if nodes == "" {
-		nodes = "# Benchmarks"
-	}
-	if assess == "" {
-		return nodes + "\n"
-	}
-	return nodes + "\n\n" + assess
+	return strings.Join(all, "\n\n") + "\n"
 }
 
 // write puts the parts into the page, by rename: whoever reads it finds a whole one.
-func write(path, nodes, assess string) error {
+func write(path string, now parts) error {
 	old, err := os.ReadFile(path)
 	if err != nil && !os.IsNotExist(err) {
 		return err
 	}
 	tmp := path + ".new"
-	if err := os.WriteFile(tmp, []byte(merge(string(old), nodes, assess)), 0o644); err != nil {
+	if err := os.WriteFile(tmp, []byte(merge(string(old), now)), 0o644); err != nil {
 		return err
 	}
 	return os.Rename(tmp, path)
