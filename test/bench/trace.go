@@ -132,7 +132,7 @@ func (b *bench) traceOnce(ctx context.Context, n *lab.Node) (name, whole time.Du
 	return h.Answer.Took, h.Answer.Took + h.Content.Took, nil
 }
 
-var resolveLine = regexp.MustCompile(`time="([^"]+)" level=debug msg=(resolving|resolved) .*host="?([^" ]+)`)
+var resolveLine = regexp.MustCompile(`time="([^"]+)" level=debug msg=(resolving|resolved) .*host="?([^"\s]+)`)
 
 // resolves are the times between containerd's words resolving and resolved.
 func resolves(log string) (all []time.Duration) {
