@@ -5,7 +5,7 @@ NODES   ?= 20
 # Where the lab keeps the containerd releases that it has built.
 LAB_CACHE := $(or $(XDG_CACHE_HOME),/var/cache)/pullway-lab
 
-.PHONY: help build engine test lint vuln e2e e2e-full e2e-kubespray demo bench bench-assess bench-doctor fuzz generate clean
+.PHONY: help build engine test lint vuln e2e e2e-full e2e-kubespray demo bench bench-assess bench-trace bench-doctor fuzz generate clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,10 @@ bench-assess: build ## the part of it about pullway assess: 5,000 nodes and 150,
 
 bench-doctor: build ## the part of it about pullway doctor: the files of 5,000 nodes
 	go run ./test/bench -part doctor
+
+bench-trace: build ## the part of it about pullway trace: a trace beside a real pull on two real nodes (root)
+	go run ./test/lab/cmd/lab requirements --install
+	go run ./test/bench -part trace
 
 fuzz: ## every fuzz target for FUZZTIME (default 20s) each
 	@for p in $$(go list ./...); do \

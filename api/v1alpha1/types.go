@@ -102,7 +102,7 @@ type Endpoint struct {
 	// Default: false.
 	OverridePath bool `json:"overridePath,omitempty"`
 	// DialTimeout is how long to wait for a connection before the next endpoint
-	// is tried, such as 2s; from 100ms to 1m. Needs containerd 2.1 (or 2.0.12); older releases
+	// is tried, such as 2s; from 100ms to 1m. Needs containerd 2.1; older releases
 	// wait 30s whatever is written, and plan says so.
 	// Default: containerd's own, 30s.
 	DialTimeout string `json:"dialTimeout,omitempty"`

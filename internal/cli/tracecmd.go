@@ -15,8 +15,12 @@ import (
 	"github.com/pullway/pullway/internal/trace"
 )
 
-// tracedWithin bounds what one node is asked; its engine takes two minutes at most.
-const tracedWithin = 150 * time.Second
+// tracedWithin bounds what one node is asked; its engine takes two minutes at most, and
+// two more for a pull.
+const (
+	tracedWithin = 150 * time.Second
+	pulledWithin = tracedWithin + 130*time.Second
+)
 
 // offlineFlags name files in place of a node.
 type offlineFlags struct{ root, config, release string }
@@ -24,14 +28,19 @@ type offlineFlags struct{ root, config, release string }
 func (a *app) traceCommand() *cobra.Command {
 	var nodes nodeFlags
 	var offline offlineFlags
+	var pull bool
 	c := &cobra.Command{
 		Use:   "trace IMAGE",
 		Short: "Show where a pull of an image goes on a node: each host, what it says, and what serves it",
 		Long: `Show where a pull of an image goes, host by host, as traceroute does for packets:
 which file decides, the hosts that containerd tries in their order, how it asks each,
 and what each says when the node asks it: name, connection, certificate, token,
-manifest, with times. Then one sentence: what serves the image, or why nothing does,
-and what to do. Nothing is changed and nothing is pulled.
+manifest and the first byte of the first layer, with times. Then one sentence: what
+serves the image, or why nothing does, and what to do. Nothing is changed and nothing
+is pulled.
+
+With --pull the node's CRI pulls the image, too, and the pull is compared with what the
+trace says. What it pulled is dropped again; an image that the node has is not pulled.
 
 The node's own containerd counts: its release, its merged configuration, its host
 directories as they are now. Credentials of the node are used and never shown. Pull
@@ -41,10 +50,12 @@ same are shown together.
 With --root nothing is asked: the order is told from a copy of a node's files.
 
 Exit code 0 when every node would be served, 3 when one would not, 1 when a node
-could not be asked. With --root, 3 when the pull fails before any host is asked.`,
+could not be asked. With --pull, 3 also when the pull shows otherwise. With --root, 3
+when the pull fails before any host is asked.`,
 		Example: `  pullway trace 192.168.21.9/library/test-image:latest -i inventory/mycluster/hosts.yaml
   pullway trace nginx:1.27 --nodes root@node1
   pullway trace harbor.example.com/team/app:v1 --local -o json
+  pullway trace harbor.example.com/team/app:v1 -i hosts.yaml --limit node1 --pull
   pullway trace nginx --root ./copy-of-node1 --containerd-version 1.7.35`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -54,6 +65,9 @@ could not be asked. With --root, 3 when the pull fails before any host is asked.
 				return usage(err, "")
 			}
 			if offline.root != "" {
+				if pull {
+					return usage(errors.New("--pull needs a node, and --root has files only"), "leave one of them out")
+				}
 				return a.traceFiles(offline, nodes, image)
 			}
 			if offline.release != "" || cmd.Flags().Changed("config") {
@@ -63,14 +77,18 @@ could not be asked. With --root, 3 when the pull fails before any host is asked.
 			if err != nil {
 				return err
 			}
-			t := report.NewTrace(image.String(), a.ask(cmd.Context(), fn, protocol.Request{Op: protocol.OpTrace, Image: image.String()}, tracedWithin))
+			req, within := protocol.Request{Op: protocol.OpTrace, Image: image.String()}, tracedWithin
+			if pull {
+				req.Pull, req.Run, within = true, "trace", pulledWithin
+			}
+			t := report.NewTrace(image.String(), a.ask(cmd.Context(), fn, req, within))
 			if err := a.show(t); err != nil {
 				return err
 			}
 			switch {
 			case t.Summary.Failed > 0:
 				return verdict(ExitFailed)
-			case t.Summary.NotServed > 0:
+			case t.Summary.NotServed > 0, t.Summary.Disagree > 0:
 				return verdict(ExitPending)
 			}
 			return nil
@@ -78,6 +96,7 @@ could not be asked. With --root, 3 when the pull fails before any host is asked.
 	}
 	nodes.register(c)
 	f := c.Flags()
+	f.BoolVar(&pull, "pull", false, "pull the image through CRI as well, compare, and drop it again")
 	f.StringVar(&offline.root, "root", "", "read the files of a node from this directory, and ask nothing")
 	f.StringVar(&offline.release, "containerd-version", "", "containerd's release on the node whose files --root holds, such as 1.7.35")
 	f.StringVar(&offline.config, "config", containerd.DefaultConfigFile, "containerd's configuration file below --root")

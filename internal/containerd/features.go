@@ -43,8 +43,9 @@ func (r Release) HasDefaultHost() bool { return r.AtLeast(1, 6, 17) }
 func (r Release) HasOverridePath() bool { return r.AtLeast(1, 6, 0) }
 
 // HasDialTimeout reports whether dial_timeout is known and safe to write. It is
-// known since 2.0.7, but up to 2.0.11 it turns an http endpoint to https first.
-func (r Release) HasDialTimeout() bool { return r.AtLeast(2, 0, 12) }
+// known since 2.0.7, but in all of 2.0 it turns an http endpoint to https first (seen
+// on 2.0.14).
+func (r Release) HasDialTimeout() bool { return r.AtLeast(2, 1, 0) }
 
 // HasReferrers reports whether the capability "referrers" is known; an older
 // release discards the whole file over it (2.2.0).

@@ -79,7 +79,7 @@ func TestFeatures(t *testing.T) {
 		{"_default", "1.6.16", "1.6.17"},
 		{"_default", "1.5.18", "1.7.0"},
 		{"override_path", "1.5.18", "1.6.0"},
-		{"dial_timeout", "2.0.11", "2.0.12"},
+		{"dial_timeout", "2.0.14", "2.1.0"},
 		{"dial_timeout", "1.7.35", "2.1.0"},
 		{"referrers", "2.1.9", "2.2.0"},
 		{"needs host table", "1.7.32", "1.7.31"},

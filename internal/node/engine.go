@@ -76,7 +76,9 @@ func (e *Engine) dispatch(ctx context.Context, req protocol.Request) (*protocol.
 	case protocol.OpDoctor:
 		return e.doctor(ctx, req)
 	case protocol.OpTrace:
-		return e.trace(ctx, req)
+		if !req.Pull {
+			return e.trace(ctx, req)
+		}
 	case protocol.OpConfirm:
 		return e.confirm(ctx, req)
 	case protocol.OpPrepull:
@@ -119,6 +121,8 @@ func (e *Engine) dispatch(ctx context.Context, req protocol.Request) (*protocol.
 		return reply, err
 	case protocol.OpPrepull:
 		return e.prepull(ctx, req)
+	case protocol.OpTrace:
+		return e.trace(ctx, req)
 	default:
 		if recovered == nil {
 			recovered = &protocol.Result{Outcome: protocol.OutcomeUnchanged}

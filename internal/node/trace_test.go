@@ -23,6 +23,10 @@ func TestAskWay(t *testing.T) {
 			w.WriteHeader(http.StatusUnauthorized)
 		case r.URL.Path != "/v2/hub/team/app/manifests/v1":
 			http.NotFound(w, r)
+		default:
+			w.Header().Set("Content-Type", "application/vnd.oci.image.manifest.v1+json")
+			w.Header().Set("Docker-Content-Digest", "sha256:"+strings.Repeat("a", 64))
+			w.Header().Set("Content-Length", "2")
 		}
 	}))
 	defer server.Close()

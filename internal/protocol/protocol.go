@@ -95,6 +95,8 @@ type Request struct {
 	Since time.Duration `json:"since,omitempty"`
 	// Image of OpTrace is a reference as in a pod.
 	Image string `json:"image,omitempty"`
+	// Pull makes OpTrace pull the image, too, and drop it again.
+	Pull bool `json:"pull,omitempty"`
 	// Confirm of OpConfirm: true keeps the change of Run that is under way on the
 	// node, once it is proven; false takes it back. The reply comes when that engine
 	// has ended; when none was at work its Result is what the run has committed there,

@@ -22,8 +22,10 @@ import (
 const (
 	defaultTimeout = 10 * time.Second
 	maxRedirects   = 3
-	maxBody        = 4 << 20
-	maxHead        = 64 << 10
+	// walkRedirects is how many containerd follows: Go's usual ten, the first request included.
+	walkRedirects = 9
+	maxBody       = 4 << 20
+	maxHead       = 64 << 10
 	// maxTimeouts bounds all requests of one Ask together, in time-outs: a server
 	// that answers each just in time would hold it up without end.
 	maxTimeouts = 6
@@ -70,6 +72,9 @@ func transport(ep config.Endpoint, opt Options, asked *atomic.Bool) (*http.Trans
 	if ep.DialTimeout > 0 {
 		dial = min(dial, ep.DialTimeout)
 	}
+	if opt.Waits != nil {
+		dial = opt.Waits.connect(ep)
+	}
 	tr := &http.Transport{
 		DialContext:            (&net.Dialer{Timeout: dial}).DialContext,
 		TLSClientConfig:        t,
@@ -80,6 +85,12 @@ func transport(ep config.Endpoint, opt Options, asked *atomic.Bool) (*http.Trans
 	if opt.Proxy {
 		tr.Proxy = http.ProxyFromEnvironment
 	}
+	if opt.ProxyOf != nil {
+		tr.Proxy = func(r *http.Request) (*url.URL, error) { return opt.ProxyOf(r.URL) }
+	}
+	if opt.Waits != nil {
+		tr.TLSHandshakeTimeout, tr.ResponseHeaderTimeout = opt.Waits.TLS, opt.Waits.Answer
+	}
 	return tr, nil
 }
 
@@ -89,6 +100,8 @@ type reply struct {
 	header     http.Header
 	challenges []challenge
 	body       []byte
+	// length is what the answer says of its body; -1 for nothing.
+	length int64
 	// left is the address of the last redirect that led to another scheme, host
 	// or port; nil when there was none. No credential was sent there.
 	left *url.URL
@@ -104,24 +117,37 @@ func (r *reply) html() bool {
 // endpoint's headers go to the endpoint's own scheme, host and port only, the
 // authorization to those of u only.
 func (a *asker) ask(ctx context.Context, method string, u *url.URL, authorization secret.Value) (*reply, error) {
+	return a.askFor(ctx, question{method: method, accept: manifestTypes, most: maxBody}, u, authorization)
+}
+
+// question is how to ask.
+type question struct {
+	method, accept string
+	// most is how much of the body counts. first reads one byte and leaves the rest
+	// where it is.
+	most  int64
+	first bool
+}
+
+func (a *asker) askFor(ctx context.Context, q question, u *url.URL, authorization secret.Value) (*reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
 	var left *url.URL
 	for hop, at := 0, u; ; hop++ {
-		resp, err := a.send(ctx, method, at, authorization)
+		resp, err := a.send(ctx, q, at, authorization)
 		if err != nil {
 			return nil, a.failed(err, at)
 		}
 		next, err := resp.Location()
 		if !isRedirect(resp.StatusCode) || errors.Is(err, http.ErrNoLocation) {
-			return a.read(resp, left)
+			return a.read(resp, left, q)
 		}
 		_ = resp.Body.Close()
 		switch {
 		case err != nil || next.Host == "" || (next.Scheme != "http" && next.Scheme != "https"):
 			return nil, a.fail(NotARegistry, hintURL, "redirects to an address that cannot be read")
-		case hop == maxRedirects:
-			return nil, a.fail(NotARegistry, hintURL, "redirects more than %d times", maxRedirects)
+		case hop == a.redirects:
+			return nil, a.fail(NotARegistry, hintURL, "redirects more than %d times", a.redirects)
 		}
 		if !sameOrigin(next, u) {
 			left, authorization = next, secret.Value{}
@@ -130,12 +156,12 @@ func (a *asker) ask(ctx context.Context, method string, u *url.URL, authorizatio
 	}
 }
 
-func (a *asker) send(ctx context.Context, method string, u *url.URL, authorization secret.Value) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
+func (a *asker) send(ctx context.Context, q question, u *url.URL, authorization secret.Value) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, q.method, u.String(), nil)
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("Accept", manifestTypes)
+	req.Header.Set("Accept", q.accept)
 	req.Header.Set("User-Agent", "pullway")
 	if sameOrigin(u, a.root) {
 		for _, h := range a.headers {
@@ -148,17 +174,21 @@ func (a *asker) send(ctx context.Context, method string, u *url.URL, authorizati
 	return a.transport.RoundTrip(req)
 }
 
-func (a *asker) read(resp *http.Response, left *url.URL) (*reply, error) {
+func (a *asker) read(resp *http.Response, left *url.URL, q question) (*reply, error) {
 	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	limit := q.most
+	if q.first && resp.StatusCode < 300 {
+		limit = 0
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	switch {
 	case err != nil:
 		return nil, a.failed(err, resp.Request.URL)
-	case len(body) > maxBody:
-		return nil, a.fail(NotARegistry, hintURL, "answers with more than %d MiB where a registry says little", maxBody>>20)
+	case int64(len(body)) > limit && limit > 0:
+		return nil, a.fail(NotARegistry, hintURL, "answers with more than %d MiB where a registry says little", limit>>20)
 	}
 	return &reply{
-		status: resp.StatusCode, header: resp.Header, body: body, left: left,
+		status: resp.StatusCode, header: resp.Header, length: resp.ContentLength, body: body, left: left,
 		challenges: parseChallenges(resp.Header.Values("Www-Authenticate")),
 	}, nil
 }

@@ -28,6 +28,23 @@ type Options struct {
 	Proxy bool
 	// Timeout of each request; 0 means 10 seconds. All together take at most six times that.
 	Timeout time.Duration
+	// ProxyOf is the proxy for an address, in place of the environment's; nil for none.
+	ProxyOf func(*url.URL) (*url.URL, error)
+	// Waits are the time-outs within one request; nil for none but Timeout.
+	Waits *Waits
+}
+
+// Waits are time-outs of the parts of one request.
+type Waits struct {
+	// Connect is for the connection, where the endpoint has no dial time-out of its own.
+	Connect, TLS, Answer time.Duration
+}
+
+func (w *Waits) connect(ep config.Endpoint) time.Duration {
+	if ep.DialTimeout > 0 {
+		return ep.DialTimeout
+	}
+	return w.Connect
 }
 
 // Image is what to ask for: a repository path without host, and a tag or digest.
@@ -98,6 +115,7 @@ type asker struct {
 	transport *http.Transport
 	asked     atomic.Bool // a server asked for a client certificate
 	timeout   time.Duration
+	redirects int          // that are followed
 	basic     secret.Value // the Authorization header; empty for none
 	open      bool         // the API's root needs no credential, so it proves none
 	needed    bool         // the first image is not to be had without a credential
@@ -108,7 +126,7 @@ func newAsker(ep config.Endpoint, auth *config.Auth, opt Options) (*asker, error
 	if opt.Timeout <= 0 {
 		opt.Timeout = defaultTimeout
 	}
-	a := &asker{headers: ep.Headers, timeout: opt.Timeout, answer: Answer{Endpoint: clean(ep.URL), Credential: CredentialUnknown}}
+	a := &asker{headers: ep.Headers, timeout: opt.Timeout, redirects: maxRedirects, answer: Answer{Endpoint: clean(ep.URL), Credential: CredentialUnknown}}
 	u, err := url.Parse(ep.URL)
 	if err != nil || u.Host == "" || u.User != nil || (u.Scheme != "http" && u.Scheme != "https") {
 		a.answer.Endpoint = "endpoint" // the text may hold a password

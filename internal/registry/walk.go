@@ -2,21 +2,18 @@ package registry
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
+	"crypto/sha256"
 	"fmt"
 	"net/http"
-	"net/http/httptrace"
+	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/pullway/pullway/internal/config"
 	"github.com/pullway/pullway/internal/secret"
 )
 
-// Walk is one host asked for one image, step by step.
+// Walk is how one host is asked for one image, step by step.
 type Walk struct {
 	// Namespace is sent as the ns parameter; empty for none.
 	Namespace string
@@ -25,90 +22,231 @@ type Walk struct {
 	HeaderToToken bool
 }
 
-// Step is one thing that was done, with the time it took. Text is one line.
-type Step struct {
-	Name, Text string
-	Took       time.Duration
-}
-
-// maxSteps bounds what is kept of one walk: redirects dial anew.
-const maxSteps = 32
-
-// Walk asks ep for the manifest of an image as containerd does: without asking for
-// anything before, with a token when the registry wants one, and with auth (nil for
-// none) when it asks for it. It sends a wrong password once. stops tells that the
-// answer ends a pull, where containerd tries the next host after any other error.
-// All requests together take at most six time-outs.
+// Ask asks ep once for the manifest of an image: see Visit.Resolve.
 func (w Walk) Ask(ctx context.Context, ep config.Endpoint, auth *config.Auth, image Image, opt Options) (steps []Step, stops bool, err error) {
-	a, err := newAsker(ep, auth, opt)
+	v, err := w.Visit(ep, auth, image, opt)
 	if err != nil {
 		return nil, false, err
 	}
-	defer a.transport.CloseIdleConnections()
-	a.namespace = w.Namespace
-	ctx, cancel := context.WithTimeout(ctx, maxTimeouts*a.timeout)
-	defer cancel()
-	s := &walked{}
-	r, err := w.manifest(s.watch(ctx), s, a, image)
-	if err == nil {
-		stops = isRedirect(r.status)
-		err = a.verdict(r, image)
-	}
-	return s.all(), stops, err
+	defer v.Close()
+	_, stops, err = v.Resolve(ctx)
+	return v.Steps(), stops, err
 }
 
-func (w Walk) manifest(ctx context.Context, s *walked, a *asker, image Image) (*reply, error) {
-	r, err := w.timed(s, "manifest", func() (*reply, error) { return a.manifest(ctx, image, secret.Value{}) })
-	if err != nil || r.status != http.StatusUnauthorized {
+// Visit is one host that is asked for the parts of one image as containerd asks: without
+// a credential first, with a token when the registry wants one, and with auth when it
+// asks for it. It keeps its connections, and what opened the door. A wrong password is
+// sent once. All requests of one question take at most six time-outs.
+type Visit struct {
+	walk  Walk
+	a     *asker
+	s     *walked
+	image Image
+	ahead *ahead
+	// opens is the Authorization that was good, or that was refused.
+	opens secret.Value
+}
+
+// Visit prepares to ask ep; auth is nil for none. It has to be closed.
+func (w Walk) Visit(ep config.Endpoint, auth *config.Auth, image Image, opt Options) (*Visit, error) {
+	a, err := newAsker(ep, auth, opt)
+	if err != nil {
+		return nil, err
+	}
+	a.namespace, a.redirects = w.Namespace, walkRedirects
+	v := &Visit{walk: w, a: a, s: &walked{}, image: image}
+	v.ahead = aheadOf(a, opt)
+	return v, nil
+}
+
+// Close ends the connections.
+func (v *Visit) Close() {
+	v.ahead.close()
+	v.a.transport.CloseIdleConnections()
+}
+
+// Steps are those since it was called last.
+func (v *Visit) Steps() []Step { return v.s.take() }
+
+// Named is what the name of an image stands for.
+type Named struct {
+	Digest, MediaType string
+}
+
+// manifests are the media types that a manifest or an index may have.
+var manifests = map[string]bool{
+	"application/vnd.oci.image.index.v1+json": true, "application/vnd.docker.distribution.manifest.list.v2+json": true,
+	"application/vnd.oci.image.manifest.v1+json": true, "application/vnd.docker.distribution.manifest.v2+json": true,
+	"application/vnd.docker.distribution.manifest.v1+prettyjws": true,
+}
+
+// Resolve asks which manifest the image is. stops tells that the answer ends a pull, where
+// containerd tries the next host after any other error: what is neither an error nor a
+// manifest (Resolve in core/remotes/docker/resolver.go).
+func (v *Visit) Resolve(ctx context.Context) (named Named, stops bool, err error) {
+	ctx, cancel := context.WithTimeout(v.s.watch(ctx), maxTimeouts*v.a.timeout)
+	defer cancel()
+	r, err := v.enter(ctx, "manifest", func(authorization secret.Value) (*reply, error) {
+		return v.a.manifest(ctx, v.image, authorization)
+	})
+	if err != nil {
+		return named, false, err
+	}
+	if r.status != http.StatusOK {
+		return named, r.status < http.StatusBadRequest, v.a.verdict(r, v.image)
+	}
+	named.Digest = r.header.Get("Docker-Content-Digest")
+	if strings.Contains(v.image.Reference, ":") {
+		named.Digest = v.image.Reference
+	}
+	if named.Digest == "" || r.length < 0 {
+		// It is read whole to tell which one it is.
+		r, err = v.timed("manifest", func() (*reply, error) {
+			return v.a.ask(ctx, http.MethodGet, v.at("manifests", v.image.Reference), v.opens)
+		})
+		if err != nil {
+			return named, true, err
+		}
+		if named.Digest == "" {
+			named.Digest = sum(r.body)
+		}
+	}
+	if err := v.a.verdict(r, v.image); err != nil {
+		return named, true, err
+	}
+	named.MediaType, _, _ = strings.Cut(r.header.Get("Content-Type"), ";")
+	if named.MediaType == "text/plain" {
+		named.MediaType = "application/vnd.docker.distribution.manifest.v1+prettyjws"
+	}
+	if !manifests[named.MediaType] {
+		return named, true, v.a.fail(NotARegistry, hintURL, "answers with %q where a manifest should be, and containerd takes it for one", named.MediaType)
+	}
+	return named, false, nil
+}
+
+// Fetch reads a manifest or an index by its digest. stops tells that the host gave
+// something else, which ends a pull.
+func (v *Visit) Fetch(ctx context.Context, digest, mediaType string) (data []byte, stops bool, err error) {
+	r, err := v.content(ctx, "fetch", "manifests", digest, question{method: http.MethodGet, accept: mediaType + ", */*", most: maxBody})
+	if err != nil {
+		return nil, false, err
+	}
+	if strings.HasPrefix(digest, "sha256:") && sum(r.body) != digest {
+		return nil, true, v.a.fail(NotARegistry, "look at that registry and at what stands in front of it", "gives other bytes for %s", short(digest))
+	}
+	return r.body, false, nil
+}
+
+func sum(b []byte) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(b)) }
+
+// Layer asks for a blob and reads its first byte.
+func (v *Visit) Layer(ctx context.Context, digest, mediaType string) error {
+	_, err := v.content(ctx, "layer", "blobs", digest, question{method: http.MethodGet, accept: mediaType + ", */*", most: maxBody, first: true})
+	return err
+}
+
+func (v *Visit) content(ctx context.Context, step, kind, digest string, q question) (*reply, error) {
+	ctx, cancel := context.WithTimeout(v.s.watch(ctx), maxTimeouts*v.a.timeout)
+	defer cancel()
+	r, err := v.enter(ctx, step, func(authorization secret.Value) (*reply, error) {
+		return v.a.askFor(ctx, q, v.at(kind, digest), authorization)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r, v.a.given(r, step, digest)
+}
+
+// given says what an answer to a request for content means.
+func (a *asker) given(r *reply, step, digest string) error {
+	what := map[string]string{"fetch": "the manifest", "layer": "the layer"}[step]
+	switch {
+	case r.status < 300:
+		return nil
+	case r.status == http.StatusNotFound:
+		return a.fail(MissingImage, "push the image there again, or look at that registry's storage", "has not %s %s", what, short(digest))
+	case r.status == http.StatusUnauthorized, r.status == http.StatusForbidden:
+		return a.fail(BadCredential, hintLogin, "does not give %s %s: %d %s", what, short(digest), r.status, http.StatusText(r.status))
+	}
+	return a.unexpected(r, "asked for "+what+" the server")
+}
+
+// short is the beginning of a digest.
+func short(digest string) string { return digest[:min(len(digest), len("sha256:")+12)] }
+
+func (v *Visit) at(kind, reference string) *url.URL {
+	u := &url.URL{Scheme: v.a.root.Scheme, Host: v.a.root.Host, Path: v.a.root.Path + "/" + v.image.Path + "/" + kind + "/" + reference}
+	if v.a.namespace != "" {
+		u.RawQuery = url.Values{"ns": {v.a.namespace}}.Encode()
+	}
+	return u
+}
+
+// enter asks, and asks again with what a 401 wants.
+func (v *Visit) enter(ctx context.Context, step string, ask func(authorization secret.Value) (*reply, error)) (*reply, error) {
+	r, err := v.timed(step, func() (*reply, error) { return ask(v.opens) })
+	if err != nil || r.status != http.StatusUnauthorized || !v.opens.IsZero() {
 		return r, err
 	}
-	if e := a.explainPage(r); e != nil {
+	if e := v.a.explainPage(r); e != nil {
 		return nil, e
 	}
-	credential := a.basic
-	if _, _, ok := a.bearer(r); ok {
-		if credential.IsZero() && w.HeaderToToken {
-			credential = authorization(a.headers)
-		}
-		began := time.Now()
-		headers := a.headers
-		if !w.HeaderToToken {
-			a.headers = nil // a token service at the same address gets none either
-		}
-		token, err := a.token(ctx, r, scope(image), credential)
-		a.headers = headers
-		text := "from " + a.realm.Host + ", for nobody"
-		if !credential.IsZero() {
-			text = "from " + a.realm.Host + ", with the credential"
-		}
-		if err != nil {
-			text = "refused by " + a.realm.Host
-		}
-		s.add("token", text, time.Since(began))
-		if err != nil {
+	credential := v.a.basic
+	if _, _, ok := v.a.bearer(r); ok {
+		if v.opens, err = v.token(ctx, r, credential); err != nil {
 			return nil, err
 		}
-		return w.timed(s, "manifest", func() (*reply, error) { return a.manifest(ctx, image, token) })
+		return v.timed(step, func() (*reply, error) { return ask(v.opens) })
 	}
-	if credential.IsZero() && !authorization(a.headers).IsZero() {
-		return nil, a.fail(BadCredential, "check the user name and password in the header, or whether it expired", "refuses the Authorization header")
+	if credential.IsZero() && !authorization(v.a.headers).IsZero() {
+		return nil, v.a.fail(BadCredential, "check the user name and password in the header, or whether it expired", "refuses the Authorization header")
 	}
 	if _, ok := find(r.challenges, "basic"); !ok || credential.IsZero() {
 		return r, nil
 	}
-	r, err = w.timed(s, "manifest", func() (*reply, error) { return a.manifest(ctx, image, credential) })
+	v.opens = credential
+	r, err = v.timed(step, func() (*reply, error) { return ask(v.opens) })
 	if err == nil && r.status == http.StatusUnauthorized {
-		return nil, a.refused()
+		return nil, v.a.refused()
 	}
 	return r, err
 }
 
-// timed notes a request for the manifest: its status, or that there was none.
-func (w Walk) timed(s *walked, name string, do func() (*reply, error)) (*reply, error) {
-	began, dialled := time.Now(), s.total()
+func (v *Visit) token(ctx context.Context, r *reply, credential secret.Value) (secret.Value, error) {
+	if credential.IsZero() && v.walk.HeaderToToken {
+		credential = authorization(v.a.headers)
+	}
+	began := time.Now()
+	headers := v.a.headers
+	if !v.walk.HeaderToToken {
+		v.a.headers = nil // a token service at the same address gets none either
+	}
+	token, err := v.a.token(ctx, r, scope(v.image), credential)
+	v.a.headers = headers
+	text := "from " + v.a.realm.Host + ", for nobody"
+	if !credential.IsZero() {
+		text = "from " + v.a.realm.Host + ", with the credential"
+	}
+	if err != nil {
+		text = "refused by " + v.a.realm.Host
+	}
+	v.s.add("token", text, time.Since(began))
+	return token, err
+}
+
+// timed notes a request: its status, or that there was none.
+func (v *Visit) timed(step string, do func() (*reply, error)) (*reply, error) {
+	v.s.begin()
 	r, err := do()
-	if took := time.Since(began) - (s.total() - dialled); err == nil {
-		s.add(name, fmt.Sprintf("%d %s", r.status, http.StatusText(r.status)), took)
+	if err == nil {
+		text := fmt.Sprintf("%d %s", r.status, http.StatusText(r.status))
+		if step == "layer" && r.status < 300 {
+			text += ", first byte"
+			if r.length > 0 {
+				text += fmt.Sprintf(" of %d", r.length)
+			}
+		}
+		v.s.add(step, text, v.s.took())
 	}
 	return r, err
 }
@@ -121,108 +259,4 @@ func authorization(all []config.Header) secret.Value {
 		}
 	}
 	return secret.Value{}
-}
-
-// walked collects steps; the network tells them from other goroutines.
-type walked struct {
-	mu    sync.Mutex
-	steps []Step
-	sum   time.Duration
-}
-
-func (s *walked) add(name, text string, took time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.sum += took
-	if len(s.steps) < maxSteps {
-		s.steps = append(s.steps, Step{name, clean(text), took})
-	}
-}
-
-func (s *walked) total() time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.sum
-}
-
-func (s *walked) all() []Step {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return append([]Step(nil), s.steps...)
-}
-
-// watch notes names that are looked up, connections and TLS handshakes.
-func (s *walked) watch(ctx context.Context) context.Context {
-	var mu sync.Mutex
-	began := map[string]time.Time{}
-	start := func(what string) {
-		mu.Lock()
-		defer mu.Unlock()
-		began[what] = time.Now()
-	}
-	took := func(what string) time.Duration {
-		mu.Lock()
-		defer mu.Unlock()
-		return time.Since(began[what])
-	}
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		DNSStart: func(i httptrace.DNSStartInfo) { start("dns") },
-		DNSDone: func(i httptrace.DNSDoneInfo) {
-			var found []string
-			for _, a := range i.Addrs[:min(len(i.Addrs), 4)] {
-				found = append(found, a.String())
-			}
-			text := strings.Join(found, ", ")
-			if i.Err != nil {
-				text = "not found"
-			}
-			s.add("dns", text, took("dns"))
-		},
-		ConnectStart: func(_, addr string) { start("connect " + addr) },
-		ConnectDone: func(_, addr string, err error) {
-			text := addr
-			if err != nil {
-				text += ", no connection"
-			}
-			s.add("connect", text, took("connect "+addr))
-		},
-		TLSHandshakeStart: func() { start("tls") },
-		TLSHandshakeDone: func(state tls.ConnectionState, err error) {
-			s.add("tls", handshake(state, err), took("tls"))
-		},
-	})
-}
-
-// handshake says what a server showed: names, issuer and end of its certificate.
-func handshake(state tls.ConnectionState, err error) string {
-	chain := state.PeerCertificates
-	var refused *tls.CertificateVerificationError
-	if errors.As(err, &refused) {
-		chain = refused.UnverifiedCertificates
-	}
-	text := "no handshake"
-	if err == nil {
-		text = tls.VersionName(state.Version)
-	} else if refused != nil {
-		text = "certificate not taken"
-	}
-	if len(chain) > 0 {
-		c := chain[0]
-		text += fmt.Sprintf(": for %s, by %s, until %s", strings.Join(namesOf(c), " "), c.Issuer.CommonName, c.NotAfter.UTC().Format(time.DateOnly))
-		if len(chain) > 1 {
-			text += fmt.Sprintf(", chain of %d", len(chain))
-		}
-	}
-	return text
-}
-
-func namesOf(c *x509.Certificate) (names []string) {
-	names = append(names, c.DNSNames...)
-	for _, ip := range c.IPAddresses {
-		names = append(names, ip.String())
-	}
-	if len(names) == 0 {
-		names = []string{c.Subject.CommonName + " (no SAN)"}
-	}
-	return names[:min(len(names), 4)]
 }

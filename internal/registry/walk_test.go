@@ -46,7 +46,9 @@ func tokenRegistry(t *testing.T) (url string, s *seen) {
 		case r.Header.Get("Authorization") == "Bearer good":
 			if r.URL.Path != "/v2/team/app/manifests/v1" {
 				http.NotFound(w, r)
+				return
 			}
+			manifest(w)
 		default:
 			w.Header().Set("Www-Authenticate", `Bearer realm="`+server.URL+`/token",service="s"`)
 			w.WriteHeader(http.StatusUnauthorized)
@@ -54,6 +56,14 @@ func tokenRegistry(t *testing.T) (url string, s *seen) {
 	}))
 	t.Cleanup(server.Close)
 	return server.URL, s
+}
+
+// manifest answers as a registry does that has the image.
+func manifest(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/vnd.oci.image.manifest.v1+json")
+	w.Header().Set("Docker-Content-Digest", sum([]byte("{}")))
+	w.Header().Set("Content-Length", "2")
+	w.WriteHeader(http.StatusOK)
 }
 
 func TestWalkWithTokens(t *testing.T) {
@@ -157,5 +167,100 @@ func TestWalkShowsTheCertificate(t *testing.T) {
 	}
 	if last := steps[len(steps)-1]; last.Name != "tls" || !strings.Contains(last.Text, "certificate not taken: for example.com") || !strings.Contains(last.Text, "until ") {
 		t.Errorf("%+v", last)
+	}
+}
+
+// TestResolveStops: what is neither an error nor a manifest ends a pull.
+func TestResolveStops(t *testing.T) {
+	for name, tc := range map[string]struct {
+		answer http.HandlerFunc
+		stops  bool
+		asked  int
+	}{
+		"a page": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			_, _ = w.Write([]byte("<html>"))
+		}, true, 2}, // without a digest it is read whole
+		"304":            {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotModified) }, true, 1},
+		"a type unknown": {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Type", "image/png") }, true, 2},
+		"404":            {http.NotFound, false, 1},
+		"no digest": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/vnd.oci.image.index.v1+json")
+		}, false, 2},
+		"five redirects": {hops(5), false, 6},
+		"twelve of them": {hops(12), false, 10},
+		"a manifest":     {func(w http.ResponseWriter, _ *http.Request) { manifest(w) }, false, 1},
+		"only by GET": {func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodHead {
+				w.WriteHeader(http.StatusMethodNotAllowed)
+				return
+			}
+			manifest(w)
+			_, _ = w.Write([]byte("{}"))
+		}, false, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &seen{}
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				s.note(r)
+				tc.answer(w, r)
+			}))
+			defer server.Close()
+			_, stops, err := Walk{}.Ask(t.Context(), config.Endpoint{URL: server.URL}, nil, Image{"a", "b"}, Options{})
+			if stops != tc.stops || len(s.all) != tc.asked {
+				t.Errorf("stops %v, %v, asked %q", stops, err, s.all)
+			}
+		})
+	}
+}
+
+// hops sends on n times.
+func hops(n int) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if got := len(r.URL.Query()["hop"]); got < n {
+			q := r.URL.Query()
+			q.Add("hop", "x")
+			http.Redirect(w, r, r.URL.Path+"?"+q.Encode(), http.StatusFound)
+			return
+		}
+		manifest(w)
+	}
+}
+
+// TestFetchChecksWhatItGets and leaves a layer where it is but for its first byte.
+func TestFetchChecksWhatItGets(t *testing.T) {
+	sent := make(chan int, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "/manifests/") {
+			_, _ = w.Write([]byte("{}"))
+			return
+		}
+		n := 0
+		for range 1 << 10 {
+			if _, err := w.Write(make([]byte, 1<<20)); err != nil {
+				break
+			}
+			n++
+		}
+		sent <- n
+	}))
+	defer server.Close()
+	v, err := Walk{}.Visit(config.Endpoint{URL: server.URL}, nil, Image{"a", "b"}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	if data, stops, err := v.Fetch(t.Context(), sum([]byte("{}")), "x"); string(data) != "{}" || stops || err != nil {
+		t.Errorf("%q %v %v", data, stops, err)
+	}
+	if _, stops, err := v.Fetch(t.Context(), sum([]byte("other")), "x"); !stops || err == nil {
+		t.Errorf("other bytes: %v %v", stops, err)
+	}
+	if err := v.Layer(t.Context(), sum(nil), "x"); err != nil {
+		t.Error(err)
+	}
+	v.Close()
+	if n := <-sent; n == 1<<10 {
+		t.Error("a whole gigabyte was sent")
 	}
 }

@@ -35,6 +35,8 @@ type TraceSummary struct {
 	// NotAsked: only the order was told, from files.
 	NotAsked int `json:"notAsked"`
 	Failed   int `json:"failed"`
+	// Disagree counts nodes on which a pull showed otherwise than the trace.
+	Disagree int `json:"disagree,omitempty"`
 }
 
 // NewTrace makes the result of what nodes answered.
@@ -59,6 +61,9 @@ func NewTraceOfFiles(name string, of *trace.Trace) Trace {
 
 func (t *Trace) add(n TraceNode) {
 	t.Nodes = append(t.Nodes, n)
+	if n.Trace != nil && n.Trace.Pull != nil && n.Trace.Pull.Agrees != nil && !*n.Trace.Pull.Agrees {
+		t.Summary.Disagree++
+	}
 	switch {
 	case n.Trace == nil:
 		t.Summary.Failed++
@@ -94,6 +99,9 @@ func (t Trace) Human(out *Printer) {
 		if t.Summary.Failed > 0 {
 			text += fmt.Sprintf(", %d could not be asked", t.Summary.Failed)
 		}
+		if t.Summary.Disagree > 0 {
+			text += fmt.Sprintf(", the pull shows otherwise on %d", t.Summary.Disagree)
+		}
 		out.line("")
 		out.line("%s", out.paint(bold, "Trace: "+text+"."))
 	}
@@ -125,6 +133,8 @@ func (n TraceNode) rank() int {
 	switch {
 	case n.Trace == nil:
 		return 0
+	case n.Trace.Pull != nil && n.Trace.Pull.Agrees != nil && !*n.Trace.Pull.Agrees:
+		return 1
 	case n.Trace.Verdict == nil:
 		return 2
 	case n.Trace.Verdict.Served:
@@ -142,16 +152,25 @@ func (n TraceNode) likeness() string {
 	c := *n.Trace
 	c.Hosts = slices.Clone(c.Hosts)
 	for i, h := range c.Hosts {
-		if h.Answer == nil {
-			continue
-		}
-		a := *h.Answer
-		a.Took, a.Steps = 0, slices.Clone(a.Steps)
-		for k := range a.Steps {
-			a.Steps[k].Took = 0
-		}
-		c.Hosts[i].Answer = &a
+		c.Hosts[i].Answer, c.Hosts[i].Content = untimed(h.Answer), untimed(h.Content)
+	}
+	if c.Pull != nil && c.Pull.Agrees != nil && *c.Pull.Agrees {
+		p := *c.Pull
+		p.Took, p.Text = 0, ""
+		c.Pull = &p
 	}
 	b, _ := json.Marshal(c)
 	return string(b)
+}
+
+func untimed(of *trace.Answer) *trace.Answer {
+	if of == nil {
+		return nil
+	}
+	a := *of
+	a.Took, a.Steps = 0, slices.Clone(a.Steps)
+	for k := range a.Steps {
+		a.Steps[k].Took = 0
+	}
+	return &a
 }

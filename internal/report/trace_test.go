@@ -44,3 +44,42 @@ func TestTraceGroupsNodesThatSayTheSame(t *testing.T) {
 		}
 	}
 }
+
+// TestTraceDrawsContentAndPull: who names an image, who gives its layers, and what a
+// pull showed.
+func TestTraceDrawsContentAndPull(t *testing.T) {
+	step := func(name, text string) []trace.Step {
+		return []trace.Step{{Name: name, Text: text, Took: time.Millisecond}}
+	}
+	agrees, not := true, false
+	tr := trace.Trace{Image: "m.lan/a:v1", Release: "2.4.2", Why: "the directory of m.lan", Verdict: &trace.Verdict{Served: true, Text: "a sentence"},
+		Pull: &trace.Pull{Outcome: trace.Pulled, Agrees: &agrees, Text: "pulled in 90ms, as the trace says"},
+		Hosts: []trace.Host{
+			{URL: "http://a.lan/v2", Skipped: "it has not the capability resolve", Proxy: "http://proxy.lan:3128", Content: &trace.Answer{Then: trace.ThenServes, Steps: step("layer", "200 OK, first byte")}},
+			{URL: "http://b.lan/v2", Answer: &trace.Answer{Then: trace.ThenServes, Steps: step("manifest", "200 OK")},
+				Content: &trace.Answer{Fault: "missing-image", Text: "has not the layer sha256:1", Then: trace.ThenNext, Steps: step("layer", "404 Not Found")}},
+		}}
+	var out strings.Builder
+	drawTrace(NewPrinter(&out, false), "node1", &tr)
+	text := out.String()
+	at := 0
+	for _, want := range []string{"http://a.lan/v2  gives the layers", "by the proxy http://proxy.lan:3128", "layer       1.0 ms  200 OK, first byte", "http://b.lan/v2  no content", "manifest", "404 Not Found",
+		"✗ has not the layer sha256:1", "→ containerd asks the next host for content", "├─ PULL AGREES", "│  pulled in 90ms, as the trace says", "└─ SERVED"} {
+		i := strings.Index(text[at:], want)
+		if i < 0 {
+			t.Fatalf("%q is not there, or not in its place:\n%s", want, text)
+		}
+		at += i
+	}
+	tr.Pull.Agrees = &not
+	all := Trace{}
+	all.add(TraceNode{Name: "node1", Trace: &tr})
+	if all.Summary.Disagree != 1 || all.Nodes[0].rank() != 1 {
+		t.Errorf("%+v", all.Summary)
+	}
+	out.Reset()
+	drawTrace(NewPrinter(&out, false), "node1", &tr)
+	if !strings.Contains(out.String(), "PULL SHOWS OTHERWISE") {
+		t.Error(out.String())
+	}
+}

@@ -29,6 +29,21 @@ func drawTrace(out *Printer, who string, t *trace.Trace) {
 			branch(out, "│  hint: ", n.Hint)
 		}
 	}
+	if p := t.Pull; p != nil {
+		out.line("│")
+		word, c := "PULL AGREES", green
+		switch {
+		case p.Agrees == nil:
+			word, c = "NO PULL", cyan
+		case !*p.Agrees:
+			word, c = "PULL SHOWS OTHERWISE", red
+		}
+		out.line("├─ %s", out.paint(c, word))
+		branch(out, "│  ", p.Text)
+		if p.Hint != "" {
+			branch(out, "│  hint: ", p.Hint)
+		}
+	}
 	out.line("│")
 	switch v := t.Verdict; {
 	case v == nil:
@@ -52,6 +67,10 @@ func (p *Printer) tail(c colour, word, text, hint string) {
 func drawHost(out *Printer, number int, h *trace.Host, t *trace.Trace) {
 	state := painted("")
 	switch {
+	case h.Content != nil && h.Content.Fault != "" && h.Answer != nil && h.Answer.Then == trace.ThenServes:
+		state = out.paint(red, "no content")
+	case h.Content != nil && h.Content.Then == trace.ThenServes && (h.Answer == nil || h.Answer.Then != trace.ThenServes):
+		state = out.paint(green, "gives the layers")
 	case h.Skipped != "":
 		state = out.paint(faint, "skipped")
 	case h.Answer == nil && t.Verdict != nil:
@@ -72,15 +91,21 @@ func drawHost(out *Printer, number int, h *trace.Host, t *trace.Trace) {
 	if h.Skipped != "" {
 		branch(out, "│     ", "skipped: "+h.Skipped)
 	}
-	if h.Answer == nil {
+	answered(out, h.Answer, map[trace.Then]string{trace.ThenNext: "→ containerd tries the next host", trace.ThenFails: "→ there is no further host", trace.ThenStops: "→ containerd stops here"})
+	answered(out, h.Content, map[trace.Then]string{trace.ThenNext: "→ containerd asks the next host for content", trace.ThenStops: "→ containerd stops here"})
+}
+
+// answered draws the steps of an answer and what containerd does after it.
+func answered(out *Printer, a *trace.Answer, then map[trace.Then]string) {
+	if a == nil {
 		return
 	}
-	for _, s := range h.Answer.Steps {
+	for _, s := range a.Steps {
 		branch(out, fmt.Sprintf("│     %-9s %8s  ", Clean(s.Name), shortly(s.Took)), s.Text)
 	}
-	if h.Answer.Fault != "" {
-		branch(out, "│     ✗ ", h.Answer.Text)
-		out.line("│     %s", map[trace.Then]string{trace.ThenNext: "→ containerd tries the next host", trace.ThenFails: "→ there is no further host", trace.ThenStops: "→ containerd stops here"}[h.Answer.Then])
+	if a.Fault != "" {
+		branch(out, "│     ✗ ", a.Text)
+		out.line("│     %s", then[a.Then])
 	}
 }
 
@@ -126,6 +151,9 @@ func traits(h *trace.Host, source string) (all []string) {
 	}
 	if h.Namespace != "" {
 		all = append(all, "ns="+h.Namespace)
+	}
+	if h.Proxy != "" {
+		all = append(all, "by the proxy "+h.Proxy)
 	}
 	if h.DialTimeout != "" {
 		all = append(all, "dial time-out "+h.DialTimeout)

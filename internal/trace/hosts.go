@@ -50,25 +50,21 @@ func (o *orderer) entry(e *hoststoml.Entry, dir, file string) {
 	}
 	w.Endpoint.DialTimeout, _ = time.ParseDuration(e.Host.DialTimeout)
 	h.Headers = headerNames(e.Host.Headers)
-	plain := e.Scheme == "http" // whatever its keys, it has no TLS
+	// The files are read even where plain HTTP has no use for them.
 	for _, ca := range e.Host.CA {
 		h.CA = append(h.CA, absolute(dir, ca))
-		if !plain {
-			o.authority(&w, absolute(dir, ca))
-		}
+		o.authority(&w, absolute(dir, ca))
 	}
 	for _, pair := range e.Host.Client {
 		h.ClientCert = append(h.ClientCert, absolute(dir, pair[0]))
-		if !plain {
-			o.client(&w, dir, pair)
-		}
+		o.client(&w, dir, pair)
 	}
 	h.Login = o.login(&w, e.Address)
 	switch {
 	case !e.Can("pull"):
-		h.Skipped = "it has not the capability pull"
+		h.Skipped = "it has not the capability pull; content is asked of it all the same"
 	case o.image.Digest == "" && !e.Can("resolve"):
-		h.Skipped = "it has not the capability resolve, which a tag needs; layers are fetched from it"
+		h.Skipped = "it has not the capability resolve, which a tag needs; content is fetched from it"
 	}
 	o.out.Hosts, o.ways = append(o.out.Hosts, h), append(o.ways, w)
 }

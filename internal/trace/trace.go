@@ -52,6 +52,8 @@ type Trace struct {
 	Broken *plan.Notice `json:"broken,omitempty"`
 	// Verdict is absent when no host was asked and nothing is broken.
 	Verdict *Verdict `json:"verdict,omitempty"`
+	// Pull is there when one was asked for.
+	Pull *Pull `json:"pull,omitempty"`
 }
 
 // Host is one host as containerd would ask it. Values of headers and passwords are
@@ -78,13 +80,18 @@ type Host struct {
 	// Namespace is the ns parameter of each request; empty for none.
 	Namespace   string `json:"ns,omitempty"`
 	DialTimeout string `json:"dialTimeout,omitempty"`
-	// Answer is absent when the host was not asked.
+	// Proxy is the address of the proxy that containerd uses for it.
+	Proxy string `json:"proxy,omitempty"`
+	// Answer is what it says of the image's name, absent when it was not asked for that.
 	Answer *Answer `json:"answer,omitempty"`
+	// Content is what it says when it is asked for the manifest and the first layer.
+	Content *Answer `json:"content,omitempty"`
 }
 
 // Answer is what a host said.
 type Answer struct {
-	// Steps in their order: dns, connect, tls, manifest, token, and manifest again.
+	// Steps in their order: dns, connect, tls, manifest, token, and manifest again; of
+	// content fetch, for a manifest, and layer.
 	Steps []Step `json:"steps"`
 	// HTTP tells that TLS did not answer, and that the rest is by plain HTTP.
 	HTTP bool `json:"http,omitempty"`
@@ -96,6 +103,9 @@ type Answer struct {
 	Then Then `json:"then"`
 	// Took is the time of all steps.
 	Took time.Duration `json:"took"`
+	// Digest and MediaType are of the manifest that the image's name stands for.
+	Digest    string `json:"digest,omitempty"`
+	MediaType string `json:"mediaType,omitempty"`
 }
 
 // Step is one thing that was done to ask a host.
@@ -123,6 +133,8 @@ type Verdict struct {
 	Served bool `json:"served"`
 	// By is the URL of the host that serves it.
 	By string `json:"by,omitempty"`
+	// Layers is the URL of the host that gives the first layer, where it is another.
+	Layers string `json:"layers,omitempty"`
 	// Text is one sentence, Hint what to do about it.
 	Text string `json:"text"`
 	Hint string `json:"hint,omitempty"`

@@ -40,7 +40,7 @@ func parse() (o options) {
 	flag.IntVar(&o.rounds, "rounds", 3, "how often each thing is measured; the median counts")
 	flag.BoolVar(&o.ansible, "ansible", true, "measure Ansible too")
 	flag.BoolVar(&o.fleet, "fleet", true, "measure the simulated fleet too")
-	flag.StringVar(&o.part, "part", partAll, "what is measured: nodes, assess, doctor or all; the rest of the page stays as it is")
+	flag.StringVar(&o.part, "part", partAll, "what is measured: nodes, trace, assess, doctor or all; the rest of the page stays as it is")
 	flag.StringVar(&o.out, "out", "docs/benchmarks.md", "where the tables go; - for standard output only")
 	flag.Parse()
 	return o
@@ -50,6 +50,7 @@ func parse() (o options) {
 const (
 	partAll    = "all"
 	partNodes  = "nodes"
+	partTrace  = "trace"
 	partAssess = "assess"
 	partDoctor = "doctor"
 )
@@ -67,8 +68,8 @@ func run(ctx context.Context, o options) error {
 	if o.small >= o.nodes {
 		o.small = 0
 	}
-	if !slices.Contains([]string{partAll, partNodes, partAssess, partDoctor}, o.part) {
-		return fmt.Errorf("-part %q is none of nodes, assess, doctor and all", o.part)
+	if !slices.Contains([]string{partAll, partNodes, partTrace, partAssess, partDoctor}, o.part) {
+		return fmt.Errorf("-part %q is none of nodes, trace, assess, doctor and all", o.part)
 	}
 	wanted := func(part string) bool { return o.part == partAll || o.part == part }
 	if free := memAvailable(); wanted(partAssess) && free < 14<<20 {
@@ -84,6 +85,14 @@ func run(ctx context.Context, o options) error {
 		p.took = time.Since(began)
 		measured.nodes = p.text()
 		fmt.Print(measured.nodes)
+	}
+	if wanted(partTrace) {
+		p, err := measureTrace(ctx, o)
+		if err != nil {
+			return err
+		}
+		measured.trace = p.text()
+		fmt.Print(measured.trace)
 	}
 	if wanted(partAssess) {
 		a, err := measureAssess(ctx, o)

@@ -11,20 +11,22 @@ import (
 // assessTitle begins the part of the page about pullway assess; all before it is about nodes.
 const assessTitle = "## Who gets hurt, among many pods\n"
 
-// parts of the page: about nodes, about assess and about doctor. An empty one was not
-// measured.
-type parts struct{ nodes, assess, doctor string }
+// parts of the page, in its order; an empty one was not measured.
+type parts struct{ nodes, trace, assess, doctor string }
 
 // split takes a page apart.
 func split(page string) (p parts) {
-	rest, doctor, ok := strings.Cut(page, doctorTitle)
-	if ok {
-		p.doctor = doctorTitle + doctor
+	rest := page
+	for _, part := range []struct {
+		title string
+		text  *string
+	}{{doctorTitle, &p.doctor}, {assessTitle, &p.assess}, {traceTitle, &p.trace}} {
+		before, after, ok := strings.Cut(rest, part.title)
+		if rest = before; ok {
+			*part.text = part.title + after
+		}
 	}
-	var assess string
-	if p.nodes, assess, ok = strings.Cut(rest, assessTitle); ok {
-		p.assess = assessTitle + assess
-	}
+	p.nodes = rest
 	return p
 }
 
@@ -32,7 +34,8 @@ func split(page string) (p parts) {
 // not measured, what the page says stays.
 func merge(page string, measured parts) string {
 	p := split(page)
-	for _, part := range []struct{ old, measured *string }{{&p.nodes, &measured.nodes}, {&p.assess, &measured.assess}, {&p.doctor, &measured.doctor}} {
+	pairs := []struct{ old, measured *string }{{&p.nodes, &measured.nodes}, {&p.trace, &measured.trace}, {&p.assess, &measured.assess}, {&p.doctor, &measured.doctor}}
+	for _, part := range pairs {
 		if *part.measured != "" {
 			*part.old = *part.measured
 		}
@@ -41,9 +44,9 @@ func merge(page string, measured parts) string {
 		p.nodes = "# Benchmarks"
 	}
 	var all []string
-	for _, part := range []string{p.nodes, p.assess, p.doctor} {
-		if part = strings.TrimRight(part, "\n"); part != "" {
-			all = append(all, part)
+	for _, part := range pairs {
+		if text := strings.TrimRight(*part.old, "\n"); text != "" {
+			all = append(all, text)
 		}
 	}
 	return strings.Join(all, "\n\n") + "\n"

@@ -8,13 +8,16 @@ import (
 
 func TestMerge(t *testing.T) {
 	const nodes, assess, doctor = "# Benchmarks\n\nnodes\n", assessTitle + "\nassess\n", doctorTitle + "\ndoctor\n"
+	const trace = traceTitle + "\ntrace\n"
 	for _, tc := range []struct {
 		name, page string
 		measured   parts
 		want       string
 	}{
 		{"the first page", "", parts{nodes: nodes}, nodes},
-		{"all anew", "old", parts{nodes, assess, doctor}, nodes + "\n" + assess + "\n" + doctor},
+		{"all anew", "old", parts{nodes, trace, assess, doctor}, nodes + "\n" + trace + "\n" + assess + "\n" + doctor},
+		{"trace anew", nodes + "\n" + assess, parts{trace: trace}, nodes + "\n" + trace + "\n" + assess},
+		{"trace stays", nodes + "\n" + trace + "\n" + assess, parts{nodes: "# New\n"}, "# New\n\n" + trace + "\n" + assess},
 		{"a part that was not there", nodes, parts{assess: assess}, nodes + "\n" + assess},
 		{"one between two", nodes + "\n" + doctor, parts{assess: assess}, nodes + "\n" + assess + "\n" + doctor},
 		{"nodes anew", "# Benchmarks\n\nold\n\n" + assess + "\n" + doctor, parts{nodes: nodes}, nodes + "\n" + assess + "\n" + doctor},
@@ -72,5 +75,23 @@ func TestAssessPart(t *testing.T) {
 	a.sizes[2].kubectl = &cost{wall: 135 * time.Second, memory: 1510 * mb}
 	if text := a.text(); !strings.Contains(text, "| 135.00 s | `assess` | 10.00 |  |  |") {
 		t.Errorf("kubectl is not in\n%s", text)
+	}
+}
+func TestResolves(t *testing.T) {
+	log := `time="2026-11-28T13:15:01.100000000Z" level=debug msg=resolving host=192.168.21.9
+time="2026-11-28T13:15:01.101000000Z" level=debug msg="do request" host=192.168.21.9
+time="2026-11-28T13:15:01.104500000Z" level=debug msg=resolved desc.digest="sha256:1" host=192.168.21.9
+time="2026-11-28T13:15:02.000000000Z" level=debug msg=resolving host=other.example.com
+time="2026-11-28T13:15:02.100000000Z" level=debug msg=resolving host=192.168.21.9 method=HEAD
+time="2026-11-28T13:15:02.102000000Z" level=debug msg=resolved desc.digest="sha256:1" host=192.168.21.9 method=HEAD
+`
+	if got := resolves(log); len(got) != 2 || got[0] != 4500*time.Microsecond || got[1] != 2*time.Millisecond {
+		t.Errorf("%v", got)
+	}
+	p := tracePart{releases: []traceTimes{{release: "2.4.2", resolve: []time.Duration{4e6}, name: []time.Duration{3e6}, whole: []time.Duration{5e6}}}}
+	for _, want := range []string{"| trace-name-2.4.2 |", "| 3.0 ms | the pull's own resolve, 4.0 ms | 0.75 | at most 1 | yes |", "| 5.0 ms | the pull's own resolve, 4.0 ms | 1.25 |  |  |"} {
+		if !strings.Contains(p.text(), want) {
+			t.Errorf("no %q in\n%s", want, p.text())
+		}
 	}
 }

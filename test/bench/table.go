@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -136,7 +137,7 @@ func show(d time.Duration) string {
 }
 
 // middle is the median; of an even number the upper one.
-func middle(xs []float64) float64 {
+func middle[T cmp.Ordered](xs []T) T {
 	s := slices.Sorted(slices.Values(xs))
 	return s[len(s)/2]
 }

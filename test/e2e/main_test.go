@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/pullway/pullway/test/agreement"
 	"github.com/pullway/pullway/test/rules"
 )
 
@@ -26,6 +27,10 @@ func TestMain(m *testing.M) {
 	}
 	if dir := os.Getenv(rulesEnv); dir != "" {
 		fmt.Fprintln(os.Stderr, "e2e:", rules.Serve(dir, func() { fmt.Println("ready") }))
+		os.Exit(1)
+	}
+	if dir := os.Getenv(agreementEnv); dir != "" {
+		fmt.Fprintln(os.Stderr, "e2e:", agreement.Serve(dir, func() { fmt.Println("ready") }))
 		os.Exit(1)
 	}
 	code, err := runAll(m)

@@ -38,9 +38,17 @@ const rulesEnv = "PULLWAY_E2E_RULES"
 type rulesWorld struct {
 	dir string
 	pid int
+	// hosts is the hosts file of the daemons in it.
+	hosts string
 }
 
 func newRulesWorld(t *testing.T) *rulesWorld {
+	t.Helper()
+	return newWorld(t, rulesEnv, rules.Hosts())
+}
+
+// newWorld starts this program with that variable set to a folder.
+func newWorld(t *testing.T, env, hosts string) *rulesWorld {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "pwr")
 	if err != nil {
@@ -51,7 +59,7 @@ func newRulesWorld(t *testing.T) *rulesWorld {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), rulesEnv+"="+dir)
+	cmd.Env = append(os.Environ(), env+"="+dir)
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
 	out, err := cmd.StdoutPipe()
@@ -71,7 +79,7 @@ func newRulesWorld(t *testing.T) *rulesWorld {
 	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "ready\n" {
 		t.Fatalf("the registries do not come up: %q, %v", line, err)
 	}
-	return &rulesWorld{dir: dir, pid: cmd.Process.Pid}
+	return &rulesWorld{dir: dir, pid: cmd.Process.Pid, hosts: hosts}
 }
 
 // startBound starts a process that ends with this one. The kernel tells it so when
@@ -88,16 +96,21 @@ func startBound(cmd *exec.Cmd) error {
 
 // asked are the requests of one pull.
 func (w *rulesWorld) asked(key string) ([]rules.Asked, error) {
+	var all []rules.Asked
+	return all, w.tell("asked?key="+url.QueryEscape(key), &all)
+}
+
+// tell asks the world itself.
+func (w *rulesWorld) tell(what string, into any) error {
 	c := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(w.dir, rules.ControlSocket))
 	}}}
-	r, err := c.Get("http://world/asked?key=" + url.QueryEscape(key))
+	r, err := c.Get("http://world/" + what)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer r.Body.Close()
-	var all []rules.Asked
-	return all, json.NewDecoder(r.Body).Decode(&all)
+	return json.NewDecoder(r.Body).Decode(into)
 }
 
 func (w *rulesWorld) read(name string) string {
@@ -137,13 +150,13 @@ exec chroot "$1/root" containerd --config /etc/containerd/config.toml --log-leve
 `
 
 // start runs containerd over the files of dir/etc.
-func (w *rulesWorld) start(dir string, layers []string) (*rulesDaemon, error) {
+func (w *rulesWorld) start(dir string, layers []string, env ...string) (*rulesDaemon, error) {
 	for _, d := range []string{"upper/etc/ssl/certs", "work", "root", "run", "lib"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
 			return nil, err
 		}
 	}
-	for name, text := range map[string]string{"hosts": rules.Hosts(), "resolv.conf": "nameserver 127.0.0.1\n", "ssl/certs/ca-certificates.crt": w.read(rules.SystemCA)} {
+	for name, text := range map[string]string{"hosts": w.hosts, "resolv.conf": "nameserver 127.0.0.1\n", "ssl/certs/ca-certificates.crt": w.read(rules.SystemCA)} {
 		if err := os.WriteFile(filepath.Join(dir, "upper/etc", name), []byte(text), 0o644); err != nil {
 			return nil, err
 		}
@@ -154,7 +167,7 @@ func (w *rulesWorld) start(dir string, layers []string) (*rulesDaemon, error) {
 	}
 	defer log.Close()
 	cmd := exec.Command("nsenter", fmt.Sprintf("--net=/proc/%d/ns/net", w.pid), "--", "unshare", "--mount", "--propagation", "private", "--", "sh", "-c", rootScript, "sh", dir, strings.Join(layers, ":"))
-	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+	cmd.Env = append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	d := &rulesDaemon{dir: dir, cmd: cmd, gone: make(chan struct{})}

@@ -5,10 +5,12 @@ package e2e
 import (
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/pullway/pullway/internal/report"
+	"github.com/pullway/pullway/internal/trace"
 	"github.com/pullway/pullway/test/lab"
 )
 
@@ -81,6 +83,9 @@ func TestTrace(t *testing.T) {
 				if !strings.Contains(v.Text, tc.says) {
 					t.Errorf("%s: %q is not in %q", n.Name, tc.says, v.Text)
 				}
+				if v.Served && !slices.ContainsFunc(tr.Hosts, func(h trace.Host) bool { return h.Content != nil && h.Content.Then == trace.ThenServes }) {
+					t.Errorf("%s: nobody was asked for a layer", n.Name)
+				}
 				if err := pull(t, n, tc.image); (err == nil) != v.Served {
 					t.Errorf("%s: the trace says %q, the pull %v", n.Name, v.Text, err)
 				} else {
@@ -89,6 +94,7 @@ func TestTrace(t *testing.T) {
 			}
 		})
 	}
+	tracePulls(t, l, o, cases[0].hosts, cases[3].hosts)
 	for i, show := range []int{2, 3} { // as docs/trace.md shows it
 		n := l.Nodes()[i]
 		sh(t, n, "mkdir -p /etc/containerd/certs.d/192.168.21.9")
@@ -106,6 +112,66 @@ func TestTrace(t *testing.T) {
 	for _, want := range []string{"node1", "node3", "✗ connection refused on port 443", "→ there is no further host", "Trace: 0 nodes served, 3 not served."} {
 		mentions(t, r, want)
 	}
+}
+
+// tracePulls: with --pull the pull agrees, the node has no more images than before, and
+// one that it has is not pulled.
+func tracePulls(t *testing.T, l *lab.Lab, o *operator, good, bad string) {
+	t.Helper()
+	for _, tc := range []struct {
+		hosts   string
+		present bool
+		outcome trace.Outcome
+		code    int
+	}{{good, false, trace.Pulled, 0}, {good, true, trace.NotMade, 0}, {bad, false, trace.Failed, 3}} {
+		before := map[string][]string{}
+		for _, n := range l.Nodes() {
+			sh(t, n, "rm -rf /etc/containerd/certs.d && mkdir -p /etc/containerd/certs.d/192.168.21.9")
+			if err := n.WriteFile(t.Context(), "/etc/containerd/certs.d/192.168.21.9/hosts.toml", []byte(tc.hosts), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := n.CRIRemove(t.Context(), appImage); err != nil {
+				t.Fatal(err)
+			}
+			if tc.present {
+				if _, err := n.CRIPull(t.Context(), appImage); err != nil {
+					t.Fatal(err)
+				}
+			}
+			images, err := n.CRIImages(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			before[n.Name] = images
+		}
+		r := o.on("trace", "--pull", "-o", "json", appImage)
+		got := decode[report.Trace](t, r)
+		if r.code != tc.code || got.Summary.Disagree != 0 || len(got.Nodes) != len(l.Nodes()) {
+			t.Fatalf("exit code %d, want %d: %s", r.code, tc.code, r)
+		}
+		for i, n := range l.Nodes() {
+			if p := got.Nodes[i].Trace.Pull; p == nil || p.Outcome != tc.outcome || (p.Agrees == nil) != (tc.outcome == trace.NotMade) {
+				t.Errorf("%s: %+v, want %s", n.Name, p, tc.outcome)
+			}
+			images, err := n.CRIImages(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(slices.Sorted(slices.Values(images)), slices.Sorted(slices.Values(before[n.Name]))) {
+				t.Errorf("%s: images %v, before %v", n.Name, images, before[n.Name])
+			}
+			if !tc.present {
+				continue
+			}
+			if err := n.CRIRemove(t.Context(), appImage); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	r := o.on("trace", "--pull", "--limit", "node1", appImage)
+	t.Logf("%s", r.out)
+	mentions(t, r, "PULL AGREES")
+	mentions(t, r, "the pull failed, as the trace says")
 }
 
 // TestTraceTables is the same for nodes of the deprecated tables.

@@ -43,12 +43,17 @@ func template(name string) *x509.Certificate {
 
 // Pair is a certificate for a host with its key, both PEM.
 func (a *Authority) Pair(host string) (cert, key []byte, err error) {
+	return a.pairUntil(host, time.Now().Add(24*time.Hour))
+}
+
+func (a *Authority) pairUntil(host string, end time.Time) (cert, key []byte, err error) {
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, nil, err
 	}
 	t := template(host)
-	t.DNSNames, t.KeyUsage = []string{host}, x509.KeyUsageDigitalSignature
+	t.DNSNames, t.KeyUsage, t.NotAfter = []string{host}, x509.KeyUsageDigitalSignature, end
+	t.NotBefore = end.Add(-48 * time.Hour)
 	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
 	der, err := x509.CreateCertificate(rand.Reader, t, a.cert, k.Public(), a.key)
 	if err != nil {
@@ -63,7 +68,12 @@ func (a *Authority) Pair(host string) (cert, key []byte, err error) {
 
 // TLS is Pair for a server.
 func (a *Authority) TLS(host string) (tls.Certificate, error) {
-	cert, key, err := a.Pair(host)
+	return a.TLSUntil(host, time.Now().Add(24*time.Hour))
+}
+
+// TLSUntil is TLS with the end of the certificate's time.
+func (a *Authority) TLSUntil(host string, end time.Time) (tls.Certificate, error) {
+	cert, key, err := a.pairUntil(host, end)
 	if err != nil {
 		return tls.Certificate{}, err
 	}

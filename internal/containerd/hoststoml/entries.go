@@ -86,7 +86,8 @@ func resolved(h Host, t target, rel containerd.Release) Entry {
 		}
 	}
 	port := (&url.URL{Host: t.host}).Port()
-	if t.scheme == "http" && h.hasTLS() && port != "80" && prefersTLS(rel, port) {
+	tls := h.hasTLS() || h.DialTimeout != "" && !rel.HasDialTimeout()
+	if t.scheme == "http" && tls && port != "80" && prefersTLS(rel, port) {
 		e.Scheme, e.HTTPSFirst = "https", true
 	}
 	return e

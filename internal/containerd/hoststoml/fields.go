@@ -238,7 +238,7 @@ func (p *parser) dialTimeout(h *Host, n *node) {
 	}
 	h.DialTimeout = s
 	if !p.rel.HasDialTimeout() && strings.HasPrefix(h.URL, "http://") {
-		p.at(n, "HST006", "leave dial_timeout out, or upgrade to 2.0.12", "containerd %s tries https first at an http host that has dial_timeout", p.rel)
+		p.at(n, "HST006", "leave dial_timeout out, or upgrade to 2.1", "containerd %s tries https first at an http host that has dial_timeout", p.rel)
 	}
 }
 

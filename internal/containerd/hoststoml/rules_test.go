@@ -43,7 +43,7 @@ func TestRules(t *testing.T) {
 		{"no host table", "server = \"https://m.example.com\"\n", map[string]string{"1.5.18": "HST003 0!", old: "HST003 0!", "1.7.31": "HST003 0!", "1.7.32": "", cur: ""}, ""},
 		{"no scheme", "[host.\"nix:32000\"]\n", map[string]string{cur: "HST004 1"}, "uses https"},
 		{"http with TLS keys", "[host.\"http://m.example.com:5000\"]\nskip_verify = true\n", map[string]string{old: "HST006 1", cur: "HST006 1"}, "https first"},
-		{"http with dial_timeout", "[host.\"http://m.example.com:5000\"]\ndial_timeout = \"2s\"\n", map[string]string{"2.0.7": "HST006 2", "2.0.11": "HST006 2", "2.0.12": ""}, ""},
+		{"http with dial_timeout", "[host.\"http://m.example.com:5000\"]\ndial_timeout = \"2s\"\n", map[string]string{"2.0.7": "HST006 2", "2.0.14": "HST006 2", "2.1.0": ""}, ""},
 		{"docker.io is no registry", "server = \"https://docker.io\"\n[host]\n", map[string]string{cur: "HST007 1"}, "registry-1.docker.io"},
 		{"hub.docker.com as host", "[host.\"https://hub.docker.com\"]\n", map[string]string{cur: "HST007 1"}, "web page"},
 		{"path without override_path", "[host.\"https://harbor.example.com/v2/hubcache\"]\n", map[string]string{cur: "HST008 1"}, "override_path = true"},
