@@ -47,6 +47,14 @@ func (r Release) HasOverridePath() bool { return r.AtLeast(1, 6, 0) }
 // on 2.0.14).
 func (r Release) HasDialTimeout() bool { return r.AtLeast(2, 1, 0) }
 
+// KnowsTLSOfLoopback reports whether a registry on this machine that nothing names is
+// asked by https on the usual port; before, it is asked by http on every port.
+func (r Release) KnowsTLSOfLoopback() bool { return r.AtLeast(1, 7, 8) || r.In(1, 6, 25, 1<<20) }
+
+// TakesIPv6References reports whether the host of an image reference may be an IPv6
+// address (1.7.0; 1.6.20 says "invalid reference format").
+func (r Release) TakesIPv6References() bool { return r.AtLeast(1, 7, 0) }
+
 // HasReferrers reports whether the capability "referrers" is known; an older
 // release discards the whole file over it (2.2.0).
 func (r Release) HasReferrers() bool { return r.AtLeast(2, 2, 0) }

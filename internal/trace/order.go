@@ -49,6 +49,9 @@ func Order(files fs.FS, tree *configtoml.Tree, image config.Image) (t *Trace, wa
 		o.note(p.ID, p.Hint, "%s:%d: %s", p.Pos.File, p.Pos.Line, p.Text)
 	}
 	o.decide()
+	if strings.HasPrefix(image.Host, "[") && !o.rel.TakesIPv6References() {
+		o.broken("ipv6-reference", "give the registry a name, or upgrade to 1.7", "containerd %s takes no image reference with an IPv6 address", o.rel)
+	}
 	if len(o.registry.HeaderNames) > 0 {
 		o.note("global-headers", "", "containerd adds the headers of registry.headers to every request (%s); a trace does not send them", strings.Join(o.registry.HeaderNames, ", "))
 	}

@@ -233,7 +233,9 @@ func (d *rulesDaemon) agree(ctx context.Context, w *rulesWorld, c agreement.Case
 		if h.Skipped == "" {
 			r.Predicted = append(r.Predicted, h.URL)
 		}
-		if h.Answer != nil && h.Answer.Fault != "" && h.Content == nil {
+		r.Stopped = r.Stopped || h.Answer != nil && h.Answer.Then == trace.ThenStops
+		layer := h.Content != nil && slices.ContainsFunc(h.Content.Steps, func(s trace.Step) bool { return s.Name == "layer" })
+		if h.Answer != nil && h.Answer.Fault != "" && !layer {
 			if u, err := url.Parse(h.URL); err == nil {
 				r.Known = append(r.Known, u.Scheme+"://"+u.Host)
 			}

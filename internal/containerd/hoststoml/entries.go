@@ -65,7 +65,7 @@ func Default(host string, root Host, rel containerd.Release) Entry {
 	t, _ := targetOf(upstreamURL(host), false)
 	if loopback(host) {
 		port := (&url.URL{Host: host}).Port()
-		if port != "" && port != "443" {
+		if port != "" && port != "443" || !rel.KnowsTLSOfLoopback() {
 			t.scheme = "http"
 		}
 		if port != "80" && (t.scheme == "https" || prefersTLS(rel, port)) {
