@@ -52,8 +52,10 @@ func (e *Engine) apply(ctx context.Context, req protocol.Request) (*protocol.Rep
 	t.mayLose = o.KillMode != "process" || o.Release.RecreatesPodsOnRestart()
 	if !req.NoProof {
 		r.Probe = filepath.Join(o.HostsDir, ProbeHost)
-		p := e.prover(o, made, desired, req.Mend != nil)
+		p := e.prover(o, made, desired)
 		t.prove, t.dropPulled = p.prove, p.dropPulled
+		// What a fix does for a pull shows only under the image's own name.
+		p.nameOnly = req.Mend != nil
 		if p.provesFirst() {
 			t.probe = p.probe
 		}

@@ -204,17 +204,16 @@ func (e *Engine) verify(ctx context.Context, req protocol.Request) (*protocol.Re
 	if !o.Healthy {
 		return nil, &protocol.Error{Kind: protocol.ErrFailed, Text: o.Health}
 	}
-	proofs, err := e.prover(o, made, desired, false).all(ctx)
+	proofs, err := e.prover(o, made, desired).all(ctx)
 	return &protocol.Reply{Proofs: proofs}, err
 }
 
-func (e *Engine) prover(o *observation, made plan.Made, desired config.Desired, mend bool) *prover {
+func (e *Engine) prover(o *observation, made plan.Made, desired config.Desired) *prover {
 	provable := func(r config.Registry) bool {
 		ok, _ := made.Provable(o.Observed, r)
 		return ok && exists(o.HostsDir)
 	}
-	// What a fix does for a pull shows only under the image's own name.
-	return &prover{nameOnly: mend, disk: e.store.disk, cri: pointedCRI{o.cri, e.store.disk.hook}, release: o.Release, hostsDir: o.HostsDir,
+	return &prover{disk: e.store.disk, cri: pointedCRI{o.cri, e.store.disk.hook}, release: o.Release, hostsDir: o.HostsDir,
 		desired: desired, header: made.Header, provable: provable, restart: made.Node.Restart.Needed, tell: e.tell}
 }
 

@@ -70,7 +70,7 @@ func (e *Engine) proofOfPlay(ctx context.Context, t *transaction, req protocol.R
 	if req.NoProof {
 		return nil, nil
 	}
-	p := e.prover(now, made, desired, false)
+	p := e.prover(now, made, desired)
 	p.nameOnly = len(now.Tree.Registry().HostsDirs) == 0
 	t.dropPulled = p.dropPulled
 	return p.prove(ctx)
