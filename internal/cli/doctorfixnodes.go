@@ -37,12 +37,12 @@ func (f *fixFlags) register(c *cobra.Command) {
 
 // fits checks that the flags are of what is done.
 func (f *fixFlags) fits(nodes bool) error {
-	onNodes := f.yes || f.force || len(f.verify) > 0 || f.gate != (gateFlags{})
+	onNodes := f.yes || f.force || len(f.verify) > 0
 	switch {
 	case !f.fix && (f.dryRun || onNodes):
-		return usage(errors.New("--dry-run, --yes, --force, --verify and --kubeconfig belong to --fix"), "")
+		return usage(errors.New("--dry-run, --yes, --force and --verify belong to --fix"), "")
 	case !nodes && onNodes:
-		return usage(errors.New("--yes, --force, --verify and --kubeconfig are for nodes"), "files are written at once, with a backup beside each; --dry-run writes nothing")
+		return usage(errors.New("--yes, --force and --verify are for nodes"), "files are written at once, with a backup beside each; --dry-run writes nothing")
 	}
 	for _, image := range f.verify {
 		if _, err := config.ParseImage(image); err != nil {
