@@ -53,9 +53,9 @@ func (e *Engine) apply(ctx context.Context, req protocol.Request) (*protocol.Rep
 	if !req.NoProof {
 		r.Probe = filepath.Join(o.HostsDir, ProbeHost)
 		p := e.prover(o, made, desired, whyBeforeUndo)
+		t.prove, t.dropPulled = p.prove, p.dropPulled
 		// What a fix does for a pull shows only under the image's own name.
 		p.nameOnly = req.Mend != nil
-		t.prove, t.dropPulled = p.prove, p.dropPulled
 		if p.provesFirst() {
 			t.probe = p.probe
 		}
