@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -114,16 +115,20 @@ func (p *prover) all(ctx context.Context) (proofs []protocol.Proof, err error) {
 	return proofs, nil
 }
 
+// requestRE is what containerd says before the reason of a request that failed.
+var requestRE = regexp.MustCompile(`^failed to do request: \w+ "[^"]*": `)
+
 // verdict is the error of a proof, which names image and reason.
 func verdict(proof protocol.Proof, err error) error {
 	if err == nil && !proof.OK {
 		err = fmt.Errorf("%w %s: %s", errNotProven, proof.Image, proof.Error)
 		if w := proof.Why; w != nil && w.Text != "" {
-			text := w.Text
-			if _, rest, found := strings.Cut(text, " is not served. "); found {
-				text = rest // the image is named before
+			// One line: neither the image is named twice nor the host.
+			_, text, found := strings.Cut(w.Text, " is not served. ")
+			if !found {
+				text = strings.TrimPrefix(w.Text, "A trace now finds that ")
 			}
-			err = fmt.Errorf("%w. Trace: %s", err, text)
+			err = fmt.Errorf("%w %s: %s. Trace: %s", errNotProven, proof.Image, requestRE.ReplaceAllString(proof.Error, ""), text)
 		}
 	}
 	return err

@@ -35,8 +35,8 @@ type explainer struct {
 	made []explained
 }
 
-// explained is a pull that was looked into. Another failed the
-// same way when its key is the same.
+// explained is a pull that was looked into; its image is empty when that told nothing.
+// Another one failed the same way when its key is the same.
 type explained struct{ image, key string }
 
 // explainerOf makes traces by what is on the disk at that moment.
@@ -70,14 +70,27 @@ func (x *explainer) of(ctx context.Context, proof protocol.Proof, pulled, shown 
 	}
 	key := sameWay(proof.Error, pulled, shown)
 	for _, before := range x.made {
-		if before.key == key {
+		switch {
+		case before.key == key && before.image == "":
+			return nil
+		case before.key == key:
 			return &protocol.Why{SameAs: before.image}
 		}
 	}
 	if x.left <= 0 || len(x.made) == maxWhys {
 		return nil
 	}
-	x.made = append(x.made, explained{proof.Image, key})
+	w := x.look(ctx, pulled, shown)
+	done := explained{key: key}
+	if w != nil {
+		done.image = proof.Image
+	}
+	x.made = append(x.made, done)
+	return w
+}
+
+// look makes a trace and says what it found.
+func (x *explainer) look(ctx context.Context, pulled, shown config.Image) *protocol.Why {
 	within, began := x.left, time.Now()
 	t, ended := x.bounded(ctx, pulled, shown, within)
 	x.left -= time.Since(began)

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -99,6 +100,32 @@ func TestImagesThatFailTheSameWayAreExplainedOnce(t *testing.T) {
 	}
 	if d := cmp.Diff([]string{"pullway-probe.invalid/team/app:v1", "pullway-probe.invalid/team/web:2", "pullway-probe.invalid/team/db:v1"}, *asked); d != "" {
 		t.Error(d)
+	}
+}
+
+// The one line of an error holds the reason and the verdict, and names things once.
+func TestTheErrorOfAProofIsShort(t *testing.T) {
+	proof := protocol.Proof{Image: "r.lan/app:1", Error: `failed to do request: Head "https://r.lan/v2/app/manifests/1?ns=%5BREDACTED%5D": tls: unknown authority`}
+	const head = "the configured endpoints did not serve the verify image r.lan/app:1: "
+	for want, why := range map[string]*protocol.Why{
+		head + `failed to do request: Head "https://r.lan/v2/app/manifests/1?ns=%5BREDACTED%5D": tls: unknown authority`: nil,
+		head + "tls: unknown authority. Trace: https://r.lan/v2: the authority is not known.":                            {Text: "r.lan/app:1 is not served. https://r.lan/v2: the authority is not known."},
+		head + "tls: unknown authority. Trace: i is served by h.":                                                        {Served: true, Text: "A trace now finds that i is served by h."},
+	} {
+		proof.Why = why
+		if err := verdict(proof, nil); err == nil || err.Error() != want || !errors.Is(err, errNotProven) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
+// What told nothing once is no explanation for others.
+func TestNothingIsNoExplanation(t *testing.T) {
+	x := &explainer{left: time.Minute, trace: func(context.Context, config.Image, config.Image, time.Duration) *trace.Trace { return nil }}
+	for range 2 {
+		if w := x.of(t.Context(), protocol.Proof{Image: "i", Error: "401"}, testImage, testImage); w != nil {
+			t.Errorf("%+v", w)
+		}
 	}
 }
 
