@@ -34,12 +34,14 @@ type doctorPart struct {
 	trees   int
 	rounds  int
 	took    time.Duration
+	// load of the machine before, by other work.
+	load float64
 }
 
 // measureDoctor looks at files of this machine.
 func measureDoctor(ctx context.Context, o options) (d doctorPart, err error) {
 	began := time.Now()
-	d = doctorPart{samples: samples{}, trees: doctorTrees, rounds: o.rounds}
+	d = doctorPart{samples: samples{}, trees: doctorTrees, rounds: o.rounds, load: loadAverage()}
 	dir, err := os.MkdirTemp("", "pullway-bench-doctor-")
 	if err != nil {
 		return d, err
@@ -112,8 +114,8 @@ func (d doctorPart) text() string {
 	fmt.Fprintf(&b, `
 Made by `+"`make bench-doctor`"+` on %s, in %s: copies of /etc/containerd of %s nodes, no two alike, each with a config.toml of 240 lines and %d registries, on
 one machine with %d cores and %s (%s), the files in its cache. Medians of %d. Each tree is judged for its own release and for every newer line. grep reads
-the same files for one line.
-`, time.Now().UTC().Format(time.DateOnly), d.took.Round(time.Second), thousands(d.trees), doctorHosts, runtime.NumCPU(), memory(), cpu(), d.rounds)
+the same files for one line.%s
+`, time.Now().UTC().Format(time.DateOnly), d.took.Round(time.Second), thousands(d.trees), doctorHosts, runtime.NumCPU(), memory(), cpu(), d.rounds, d.otherWork())
 	writeRows(&b, d.rows())
 	return b.String()
 }
@@ -129,4 +131,21 @@ func (d doctorPart) rows() []row {
 		{id: "doctor-cpu", what: "the same: CPU time of all cores", value: show(fleet.cpu)},
 		{id: "doctor-memory", what: "the same: peak memory", value: fmt.Sprintf("%.0f MB", megabytes(fleet.memory))},
 	}
+}
+
+// otherWork tells when the machine was not this benchmark's alone: wall times count less
+// then, and CPU time more.
+func (d doctorPart) otherWork() string {
+	if d.load < float64(runtime.NumCPU())/2 {
+		return ""
+	}
+	return fmt.Sprintf(" The machine had other work meanwhile (a load of %.0f), which wall times suffer from.", d.load)
+}
+
+func loadAverage() (load float64) {
+	data, err := os.ReadFile("/proc/loadavg")
+	if err == nil {
+		_, _ = fmt.Sscan(string(data), &load) // none is told as none
+	}
+	return load
 }
