@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -62,4 +63,11 @@ func TestAskWay(t *testing.T) {
 			}
 		})
 	}
+}
+
+// askWay asks one host what the image's name stands for.
+func askWay(ctx context.Context, w trace.Way, image registry.Image, opt registry.Options) trace.Answer {
+	g := newGuests([]trace.Way{w}, image, opt)
+	defer g.close()
+	return g[0].resolve(ctx)
 }

@@ -56,13 +56,6 @@ func AskHosts(ctx context.Context, t *trace.Trace, ways []trace.Way, image confi
 	})
 }
 
-// askWay asks one host what the image's name stands for.
-func askWay(ctx context.Context, w trace.Way, image registry.Image, opt registry.Options) trace.Answer {
-	g := newGuests([]trace.Way{w}, image, opt)
-	defer g.close()
-	return g[0].resolve(ctx)
-}
-
 // guest is one host as it is asked over and over.
 type guest struct {
 	way   trace.Way

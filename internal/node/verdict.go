@@ -56,9 +56,12 @@ func traceNow(ctx context.Context, o *observation, pulled, shown config.Image, w
 	t.Image = shown.String()
 	// Hosts that do not answer shall leave time for those behind them.
 	each := within * 4 / 5 / time.Duration(max(1, len(ways)))
-	t.Ask(ctx, ways, func(ctx context.Context, w trace.Way) trace.Answer {
-		return askWay(ctx, w, registry.ImageOf(pulled), registry.Options{Timeout: each})
-	})
+	opt := registry.Options{Timeout: each}
+	if o.daemon.PID > 0 {
+		// Without the proxy that cannot be read the trace is worth less, and worth having.
+		opt.ProxyOf, _ = ProxyOfProcess(o.daemon.PID)
+	}
+	AskHosts(ctx, t, ways, pulled, opt, func(string) {})
 	return t
 }
 
