@@ -32,6 +32,7 @@ e2e: build ## end-to-end tests on real nodes (root, Debian or Ubuntu)
 	go run ./test/lab/cmd/lab requirements --install
 	@command -v chromium >/dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends chromium; }
 	go test -tags e2e -count=1 -timeout 45m ./test/...
+	@grep '^- containerd' docs/trace-agreement.md # what the tests have just found again
 	PULLWAY_CONTAINERD=$$(ls $(LAB_CACHE)/containerd-2.4.2-*/usr/local/bin/containerd | head -n 1) \
 	  go test -count=1 -run Real ./internal/cri ./internal/daemon
 
