@@ -32,10 +32,11 @@ e2e: build ## end-to-end tests on real nodes (root, Debian or Ubuntu)
 	go run ./test/lab/cmd/lab requirements --install
 	@command -v chromium >/dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends chromium; }
 	@rm -f bin/rules-truth.txt
-	PULLWAY_RULES_TRUTH=$(CURDIR)/bin/rules-truth.txt go test -tags e2e -count=1 -timeout 45m ./test/...
+	PULLWAY_RULES_TRUTH=$(CURDIR)/bin/rules-truth.txt go test -tags e2e -count=1 -timeout 60m ./test/...
 	PULLWAY_CONTAINERD=$$(ls $(LAB_CACHE)/containerd-2.4.2-*/usr/local/bin/containerd | head -n 1) \
 	  go test -count=1 -run Real ./internal/cri ./internal/daemon
 	@cat bin/rules-truth.txt
+	@grep '^- containerd' docs/trace-agreement.md # what the tests have just found again
 
 e2e-full: build ## a strike at every point of the node transaction, and what became of each shape of pod: docs/faults.md, docs/impact-truth.md (root)
 	go run ./test/lab/cmd/lab requirements --install
