@@ -98,7 +98,9 @@ func private(at hoststoml.Endpoint) bool {
 	return false
 }
 
-var imageRE = regexp.MustCompile(`(?m)^\s*(?:- )?"?image"?:\s*["']?([A-Za-z0-9][^\s"',]{2,250})`)
+const maxImageName = 512
+
+var imageRE = regexp.MustCompile(`(?m)^\s*(?:- )?"?image"?:\s*["']?([A-Za-z0-9][^\s"',]{2,})`)
 
 // staticImages are the images of the static pods.
 func staticImages(files Files) (all []string) {
@@ -106,7 +108,9 @@ func staticImages(files Files) (all []string) {
 	for _, name := range names {
 		if data, err := files.ReadFile(name); err == nil {
 			for _, m := range imageRE.FindAllSubmatch(data, 100) {
-				all = append(all, string(m[1]))
+				if len(m[1]) < maxImageName {
+					all = append(all, string(m[1]))
+				}
 			}
 		}
 	}

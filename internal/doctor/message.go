@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Match is a rule that a message is of.
@@ -38,7 +39,7 @@ func Explain(text string) []Match {
 			plain = plain[:64<<10]
 		}
 		for _, p := range patterns {
-			if !strings.Contains(plain, p.needle) || !p.re.MatchString(plain) {
+			if !strings.Contains(plain, p.needle) || !p.re().MatchString(plain) {
 				continue
 			}
 			old, known := best[p.rule]
@@ -76,7 +77,7 @@ type pattern struct {
 	rule string
 	// needle is the longest fixed part, looked for before re is tried.
 	needle string
-	re     *regexp.Regexp
+	re     func() *regexp.Regexp // made when it is asked for first
 	weight int
 }
 
@@ -101,7 +102,7 @@ func patternOf(rule, text string) pattern {
 			p.needle = part
 		}
 	}
-	p.re = regexp.MustCompile(strings.Join(expr, ".{0,400}?"))
+	p.re = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(strings.Join(expr, ".{0,400}?")) })
 	return p
 }
 
