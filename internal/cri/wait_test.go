@@ -57,7 +57,7 @@ func TestWaitHealthySocketAppearsLate(t *testing.T) {
 }
 
 func TestWaitHealthyGivesUp(t *testing.T) {
-	within := 250 * time.Millisecond
+	within := 2 * time.Second // a busy machine answers late, too
 	for name, c := range map[string]struct {
 		client func(*testing.T) *Client
 		text   string
