@@ -112,9 +112,7 @@ func askAnonymously(ctx context.Context, w trace.Way) (basicOnly bool, fault, te
 	opt := registry.Options{Timeout: doctorTimeout}
 	a, err := registry.Ask(ctx, w.Endpoint, nil, nil, opt)
 	if fault, text, _ = faultOf(err); w.HTTP != "" && fault == string(registry.HTTPSOnHTTP) {
-		again := w.Endpoint
-		again.URL, again.CA, again.Cert = w.HTTP, nil, nil
-		a, err = registry.Ask(ctx, again, nil, nil, opt)
+		a, err = registry.Ask(ctx, w.Plain(), nil, nil, opt)
 		fault, text, _ = faultOf(err)
 	}
 	return a.BasicOnly, fault, text

@@ -30,7 +30,7 @@ func failedPulls(ctx context.Context, read daemon.JournalReader, unit string, si
 	}
 	log := make([]doctor.LogEntry, len(lines))
 	for i, l := range lines {
-		log[i] = doctor.LogEntry{At: l.At, Text: l.Text}
+		log[i] = doctor.LogEntry(l)
 	}
 	if j.Pulls, j.More = doctor.FailedPulls(log); j.Pulls == nil {
 		j.Pulls = []doctor.FailedPull{}

@@ -44,10 +44,7 @@ func AskHosts(ctx context.Context, t *trace.Trace, ways []trace.Way, image confi
 	defer g.close()
 	stop := g.ahead(ctx, t)
 	defer stop()
-	i := -1
-	t.Ask(ctx, ways, func(ctx context.Context, w trace.Way) trace.Answer {
-		for i++; t.Hosts[i].Skipped != ""; i++ {
-		}
+	t.Ask(ctx, ways, func(ctx context.Context, i int, w trace.Way) trace.Answer {
 		tell(w.Endpoint.URL)
 		return g[i].resolve(ctx)
 	})
@@ -139,11 +136,9 @@ func (g *guest) ask(ctx context.Context, question func(*registry.Visit) (stops b
 	steps := g.visit.Steps()
 	if !g.plain && g.way.HTTP != "" && fallsBack(err, g.way.Endpoint.URL) {
 		g.plain = true
-		again := g.way.Endpoint
-		again.URL, again.CA, again.Cert = g.way.HTTP, nil, nil
 		g.visit.Close()
 		steps = append(steps, registry.Step{Name: "http", Text: "no TLS there, so again by plain HTTP"})
-		if g.visit, err = g.walk().Visit(again, g.way.Auth, g.image, g.opt); err == nil {
+		if g.visit, err = g.walk().Visit(g.way.Plain(), g.way.Auth, g.image, g.opt); err == nil {
 			stops, err = question(g.visit)
 			steps = append(steps, g.visit.Steps()...)
 		}

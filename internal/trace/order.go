@@ -31,6 +31,13 @@ type Way struct {
 	unaskable string
 }
 
+// Plain is the endpoint at HTTP, where no certificate plays a part.
+func (w Way) Plain() config.Endpoint {
+	e := w.Endpoint
+	e.URL, e.CA, e.Cert = w.HTTP, nil, nil
+	return e
+}
+
 // Order says where a pull of image goes, from the files of a node and the
 // configuration that was loaded from them. ways has one for each host. Host
 // directories are read as they are now, as containerd does at each pull.

@@ -64,7 +64,7 @@ func TestFetch(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			tr, ways := orderOf(t, "2.4.2", "nginx", hosts)
-			tr.Ask(t.Context(), ways, func(_ context.Context, w Way) Answer {
+			tr.Ask(t.Context(), ways, func(_ context.Context, _ int, w Way) Answer {
 				a := Answer{Digest: sha("m"), MediaType: "application/vnd.oci.image.manifest.v1+json"}
 				if strings.Contains(w.Endpoint.URL, "b.lan") {
 					a.Fault, a.Text, a.Steps = tc.first.Fault, tc.first.Text, tc.first.Steps

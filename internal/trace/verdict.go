@@ -9,8 +9,8 @@ import (
 	"github.com/pullway/pullway/internal/plan"
 )
 
-// Asker asks one host for the image of the trace, as containerd would.
-type Asker func(ctx context.Context, w Way) Answer
+// Asker asks one host, of that index, for the image of the trace, as containerd would.
+type Asker func(ctx context.Context, i int, w Way) Answer
 
 // Ask asks the hosts one after the other until one serves the image or its answer
 // ends the pull, and gives the verdict. Answer.Then is set here: after a transport
@@ -36,7 +36,7 @@ func (t *Trace) Ask(ctx context.Context, ways []Way, ask Asker) {
 		if t.Hosts[i].Skipped != "" {
 			continue
 		}
-		a := ask(ctx, ways[i])
+		a := ask(ctx, i, ways[i])
 		t.Hosts[i].Answer = &a
 		switch {
 		case a.Fault == "":

@@ -31,7 +31,7 @@ func TestVerdict(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			tr, ways := orderOf(t, "2.4.2", "nginx", hosts)
 			asked := 0
-			tr.Ask(t.Context(), ways, func(context.Context, Way) Answer {
+			tr.Ask(t.Context(), ways, func(context.Context, int, Way) Answer {
 				asked++
 				return tc.answers[asked-1]
 			})
@@ -54,7 +54,7 @@ func TestVerdict(t *testing.T) {
 func TestNobodyToAsk(t *testing.T) {
 	tr, ways := orderOf(t, "2.4.2", "nginx", map[string]string{"config.toml": current + withDir,
 		"certs.d/docker.io/hosts.toml": "server = \"https://c.lan\"\ncapabilities = [\"push\"]\n"})
-	tr.Ask(t.Context(), ways, func(context.Context, Way) Answer {
+	tr.Ask(t.Context(), ways, func(context.Context, int, Way) Answer {
 		t.Error("a host without capabilities was asked")
 		return Answer{}
 	})
