@@ -13,7 +13,7 @@ func (a *app) applyCommand() *cobra.Command {
 	var spec specFlags
 	var nodes nodeFlags
 	var change changeFlags
-	var gate gateFlags
+	var gate clusterFlags
 	var ks alongsideFlags
 	var yes, noProof, guarded bool
 	var planFile string
@@ -88,7 +88,7 @@ Exit codes: 0 done · 1 failed, nothing changed · 2 wrong usage or spec ·
 	spec.register(c)
 	nodes.register(c)
 	change.register(c)
-	gate.register(c)
+	gate.register(c, gateUsage)
 	ks.register(c)
 	ks.registerVault(c)
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")

@@ -17,34 +17,6 @@ import (
 	"github.com/pullway/pullway/internal/report"
 )
 
-// clusterFlags name the cluster that is read.
-type clusterFlags struct{ kubeconfig, context string }
-
-func (g *clusterFlags) register(c *cobra.Command) {
-	c.Flags().StringVar(&g.kubeconfig, "kubeconfig", "", "the cluster; in a pod of it its service account is used without this ($KUBECONFIG is not looked at)")
-	c.Flags().StringVar(&g.context, "context", "", "context of the kubeconfig, in place of its current one")
-	_ = c.MarkFlagFilename("kubeconfig")
-}
-
-// open reads the kubeconfig, or the service account of this pod.
-func (g *clusterFlags) open() (*kube.Cluster, error) {
-	if g.kubeconfig == "" {
-		if g.context != "" {
-			return nil, usage(errors.New("--context needs --kubeconfig"), "")
-		}
-		c, ok, err := kube.InCluster()
-		if !ok {
-			return nil, usage(errors.New("no cluster was named"), "use --kubeconfig FILE")
-		}
-		return c, err
-	}
-	c, err := kube.Open(g.kubeconfig, g.context)
-	if err != nil {
-		return nil, usage(err, "")
-	}
-	return c, nil
-}
-
 // assessment is what assess needs to know.
 type assessment struct {
 	spec  *config.Loaded
@@ -98,7 +70,7 @@ restarted; 1 when the cluster could not be asked.`,
 				return usage(errors.New(`required flag(s) "file" not set`), "")
 			}
 			ctx := cmd.Context()
-			kc, err := cluster.open()
+			kc, err := cluster.openHere()
 			if err != nil {
 				return err
 			}
@@ -135,7 +107,7 @@ restarted; 1 when the cluster could not be asked.`,
 	_ = c.MarkFlagFilename("file", "yaml", "yml")
 	c.Flags().BoolVar(&spec.noPreflight, "no-preflight", false, "do not ask the registries from this machine")
 	nodes.register(c)
-	cluster.register(c)
+	cluster.register(c, "the cluster; in a pod of it its service account is used without this")
 	c.Flags().DurationVar(&window, "window", impact.DefaultWindow, "how long the change may take: CronJobs that start within it count as starting now")
 	c.Flags().BoolVar(&all, "all", false, "show every workload, the safe ones too")
 	c.Flags().BoolVar(&exitCode, "exit-code", false, "exit with 3 when the change makes a workload fail now or if restarted")

@@ -60,7 +60,7 @@ func (a *app) fixNodes(ctx context.Context, nodes nodeFlags, f doctorFlags) erro
 	}
 	fn, err := a.load(ctx, nodes)
 	if err == nil {
-		err = a.gate(ctx, f.pulls.gate, fn, f.force)
+		err = a.gate(ctx, f.pulls.cluster, fn, f.force)
 	}
 	if err != nil {
 		return err

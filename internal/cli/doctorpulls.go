@@ -8,39 +8,35 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pullway/pullway/internal/doctor"
-	"github.com/pullway/pullway/internal/kube"
 	"github.com/pullway/pullway/internal/report"
 )
 
 // pullFlags say where doctor reads of pulls that failed.
 type pullFlags struct {
-	since time.Duration
-	gate  gateFlags
+	since   time.Duration
+	cluster clusterFlags
 	// events are read once for all; nil without --kubeconfig.
 	events *report.Events
 }
 
 func (f *pullFlags) register(c *cobra.Command) {
 	c.Flags().DurationVar(&f.since, "since", time.Hour, "how far back to look for pulls that failed: in containerd's journal on nodes, and in events; 0 looks at no journal")
-	f.gate.register(c)
-	c.Flags().Lookup("kubeconfig").Usage = "read of failed pulls in the events of this cluster, too; with --fix ask it before and after each node, as apply does ($KUBECONFIG is not looked at)"
+	f.cluster.register(c, "read of failed pulls in the events of this cluster, too; with --fix ask it before and after each node, as apply does")
 	_ = c.RegisterFlagCompletionFunc("since", cobra.FixedCompletions([]string{"0", "15m", "1h", "24h"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // read reads the events of the cluster, if one is named. That they cannot be read is
 // a part of the answer. A fix of nodes asks the cluster itself, and reads no events.
 func (f *pullFlags) read(ctx context.Context, now time.Time, fixes bool) error {
-	switch {
-	case f.since < 0:
+	if f.since < 0 {
 		return usage(errors.New("--since is negative"), "write it like 1h; 0 looks at no journal")
-	case f.gate.kubeconfig == "" && f.gate.context != "":
-		return usage(errors.New("--context needs --kubeconfig"), "")
-	case f.gate.kubeconfig == "" || fixes:
-		return nil
 	}
-	cluster, err := kube.Open(f.gate.kubeconfig, f.gate.context)
-	if err != nil {
-		return usage(err, "")
+	if fixes {
+		return f.cluster.check()
+	}
+	cluster, err := f.cluster.open()
+	if cluster == nil || err != nil {
+		return err
 	}
 	since := f.since
 	if since == 0 {

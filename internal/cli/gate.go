@@ -2,38 +2,20 @@ package cli
 
 import (
 	"context"
-	"errors"
-
-	"github.com/spf13/cobra"
 
 	"github.com/pullway/pullway/internal/fleet"
 	"github.com/pullway/pullway/internal/kube"
 )
 
-// gateFlags name the cluster that is asked about the nodes.
-type gateFlags struct {
-	kubeconfig, context string
-}
-
-func (g *gateFlags) register(c *cobra.Command) {
-	c.Flags().StringVar(&g.kubeconfig, "kubeconfig", "", "ask this cluster before and after each node: Ready, no container restarted, no disruption budget at zero ($KUBECONFIG is not looked at)")
-	c.Flags().StringVar(&g.context, "context", "", "context of the kubeconfig, in place of its current one")
-	_ = c.MarkFlagFilename("kubeconfig")
-}
+// gateUsage is what a command has of the cluster that gates its run.
+const gateUsage = "ask this cluster before and after each node: Ready, no container restarted, no disruption budget at zero"
 
 // gate asks the cluster about the nodes of fn, so that a run can be gated by it.
-// It does nothing when no kubeconfig is given: a variable that was left in the
-// shell must not decide which cluster judges the nodes.
-func (a *app) gate(ctx context.Context, g gateFlags, fn *fleetNodes, force bool) error {
-	if g.kubeconfig == "" {
-		if g.context != "" {
-			return usage(errors.New("--context needs --kubeconfig"), "")
-		}
-		return nil
-	}
-	cluster, err := kube.Open(g.kubeconfig, g.context)
-	if err != nil {
-		return usage(err, "")
+// It does nothing when no kubeconfig is given.
+func (a *app) gate(ctx context.Context, f clusterFlags, fn *fleetNodes, force bool) error {
+	cluster, err := f.open()
+	if cluster == nil || err != nil {
+		return err
 	}
 	look, err := kube.NewGate(ctx, cluster, a.machines(fn), force)
 	if err != nil {

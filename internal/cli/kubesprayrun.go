@@ -22,7 +22,7 @@ type kubesprayRun struct {
 	noProof bool
 	force   bool
 	nodes   nodeFlags
-	gate    gateFlags
+	gate    clusterFlags
 	// words are for ansible-playbook.
 	words []string
 	// only are the names of the flags that mean nothing without run.
@@ -35,7 +35,7 @@ func (f *kubesprayRun) register(c *cobra.Command) {
 	c.Flags().VisitAll(func(g *pflag.Flag) { before[g.Name] = true })
 	c.Flags().StringVar(&f.nodes.limit, "limit", "", "with --run: play only these nodes; the variables are for all")
 	f.nodes.registerWay(c)
-	f.gate.register(c)
+	f.gate.register(c, gateUsage)
 	c.Flags().BoolVar(&f.noProof, "no-proof", false, "with --run: without a proving pull")
 	c.Flags().BoolVar(&f.force, "force", false, "with --run: pass over problems that may be passed over")
 	c.Flags().VisitAll(func(g *pflag.Flag) {

@@ -35,7 +35,7 @@ func (a *app) planCommand() *cobra.Command {
 	var spec specFlags
 	var nodes nodeFlags
 	var change changeFlags
-	var gate gateFlags
+	var gate clusterFlags
 	var ks alongsideFlags
 	var exitCode bool
 	c := &cobra.Command{
@@ -86,14 +86,14 @@ could not be asked or would be refused.`,
 	spec.register(c)
 	nodes.register(c)
 	change.register(c)
-	gate.register(c)
+	gate.register(c, gateUsage)
 	ks.register(c)
 	c.Flags().BoolVar(&exitCode, "exit-code", false, "exit with 3 when changes are pending")
 	return c
 }
 
 // plan reads the spec and asks every node for its plan.
-func (a *app) plan(ctx context.Context, s specFlags, n nodeFlags, g changeFlags, k gateFlags, ks alongsideFlags) (*config.Loaded, *fleet.Plans, *fleetNodes, *alongside, error) {
+func (a *app) plan(ctx context.Context, s specFlags, n nodeFlags, g changeFlags, k clusterFlags, ks alongsideFlags) (*config.Loaded, *fleet.Plans, *fleetNodes, *alongside, error) {
 	if err := ks.ready(n); err != nil {
 		return nil, nil, nil, nil, err
 	}

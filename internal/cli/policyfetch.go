@@ -42,7 +42,7 @@ func (a *app) fetching(ctx context.Context, c policyCluster, p policyFlags, node
 	if err != nil {
 		return nil, err
 	}
-	flags := prepullFlags{cluster: clusterFlags{kubeconfig: p.kubeconfig, context: p.context}, perNode: 2, perRegistry: 20, stall: protocol.DefaultStall, force: true, yes: true}
+	flags := prepullFlags{cluster: p.clusterFlags, perNode: 2, perRegistry: 20, stall: protocol.DefaultStall, force: true, yes: true}
 	return &fetching{app: a, flags: flags, nodes: fn, machine: machine}, nil
 }
 

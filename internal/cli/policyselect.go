@@ -16,21 +16,19 @@ import (
 
 // policyFlags say which cluster, and which of its workloads.
 type policyFlags struct {
-	kubeconfig, context string
-	namespaces          []string
-	everywhere          bool
-	selector            string
+	clusterFlags
+	namespaces []string
+	everywhere bool
+	selector   string
 }
 
 func (p *policyFlags) register(c *cobra.Command) {
+	p.clusterFlags.register(c, "kubeconfig of the cluster")
 	f := c.Flags()
-	f.StringVar(&p.kubeconfig, "kubeconfig", "", "kubeconfig of the cluster ($KUBECONFIG is not looked at)")
-	f.StringVar(&p.context, "context", "", "context of the kubeconfig, in place of its current one")
 	f.StringSliceVar(&p.namespaces, "namespace", nil, "the workloads of these namespaces")
 	f.BoolVar(&p.everywhere, "all-namespaces", false, "the workloads of all namespaces")
 	f.StringVarP(&p.selector, "selector", "l", "", "only workloads with these labels, such as app=web")
 	c.MarkFlagsMutuallyExclusive("namespace", "all-namespaces")
-	_ = c.MarkFlagFilename("kubeconfig")
 }
 
 // policyNeeds is the hint for a user who may not do something.

@@ -83,8 +83,7 @@ Exit codes: 0 done, or nothing to do · 1 failed, nothing changed · 2 wrong usa
 	f.StringVarP(&p.spec.file, "file", "f", "", "the RegistryConfig: how its registries are asked for sizes; - for standard input")
 	_ = c.MarkFlagFilename("file", "yaml", "yml")
 	f.StringArrayVar(&p.images, "image", nil, "an image to fetch; may be given several times")
-	p.cluster.register(c)
-	f.Lookup("kubeconfig").Usage = "the cluster: whose images are at risk, and whose pods' pull secrets are used ($KUBECONFIG is not looked at)"
+	p.cluster.register(c, "the cluster: whose images are at risk, and whose pods' pull secrets are used")
 	_ = c.RegisterFlagCompletionFunc("image", cobra.NoFileCompletions)
 	f.IntVar(&p.perNode, "per-node", 2, "images that one node fetches at once")
 	f.IntVar(&p.perRegistry, "per-registry", 20, "images that all nodes together fetch at once, so that no registry serves more")
@@ -100,9 +99,10 @@ Exit codes: 0 done, or nothing to do · 1 failed, nothing changed · 2 wrong usa
 
 // check reads the images and refuses flags that make no sense.
 func (p *prepullFlags) check() ([]config.Image, error) {
+	if err := p.cluster.check(); err != nil {
+		return nil, err
+	}
 	switch {
-	case p.cluster.context != "" && p.cluster.kubeconfig == "":
-		return nil, usage(errors.New("--context needs --kubeconfig"), "")
 	case p.perNode < 1:
 		return nil, usage(fmt.Errorf("--per-node %d: at least one image at once", p.perNode), "")
 	case p.perRegistry < 1:

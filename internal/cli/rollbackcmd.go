@@ -4,7 +4,7 @@ import "github.com/spf13/cobra"
 
 func (a *app) rollbackCommand() *cobra.Command {
 	var nodes nodeFlags
-	var gate gateFlags
+	var gate clusterFlags
 	var yes, force, overwrite bool
 	c := &cobra.Command{
 		Use:   "rollback [RUN]",
@@ -49,7 +49,7 @@ change is not lost; --overwrite rolls back over it and keeps it in the backup.`,
 		},
 	}
 	nodes.register(c)
-	gate.register(c)
+	gate.register(c, gateUsage)
 	c.Flags().BoolVar(&overwrite, "overwrite", false, "roll back also what somebody changed since the run (a backup is kept)")
 	c.Flags().BoolVar(&force, "force", false, "undo also what repaired a node whose CRI was not healthy before")
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
