@@ -32,12 +32,8 @@ func (e *Engine) trace(ctx context.Context, req protocol.Request) (*protocol.Rep
 			Hint: "restart containerd, then trace again"})
 	}
 	opt := ContainerdOptions()
-	if o.daemon.PID > 0 {
-		proxy, err := ProxyOfProcess(o.daemon.PID)
-		if err != nil {
-			t.Notes = append(t.Notes, plan.Notice{ID: "proxy", Text: "whether containerd uses a proxy cannot be read: " + oneLine(err)})
-		}
-		opt.ProxyOf = proxy
+	if opt.ProxyOf, err = o.proxy(); err != nil {
+		t.Notes = append(t.Notes, plan.Notice{ID: "proxy", Text: "whether containerd uses a proxy cannot be read: " + oneLine(err)})
 	}
 	AskHosts(ctx, t, ways, image, opt, func(url string) { e.tell(protocol.StepProbe, url) })
 	if req.Pull {

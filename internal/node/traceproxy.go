@@ -25,6 +25,14 @@ func ProxyOfProcess(pid int) (Proxy, error) {
 	return proxyOf(string(environ)), nil
 }
 
+// proxy is that of the containerd that was observed; nil when none runs.
+func (o *observation) proxy() (Proxy, error) {
+	if o.daemon.PID <= 0 {
+		return nil, nil
+	}
+	return ProxyOfProcess(o.daemon.PID)
+}
+
 // proxyOf reads the variables of an environment as the kernel shows it.
 func proxyOf(environ string) Proxy {
 	env := map[string]string{}

@@ -57,10 +57,7 @@ func traceNow(ctx context.Context, o *observation, pulled, shown config.Image, w
 	// Hosts that do not answer shall leave time for those behind them.
 	each := within * 4 / 5 / time.Duration(max(1, len(ways)))
 	opt := registry.Options{Timeout: each}
-	if o.daemon.PID > 0 {
-		// Without the proxy that cannot be read the trace is worth less, and worth having.
-		opt.ProxyOf, _ = ProxyOfProcess(o.daemon.PID)
-	}
+	opt.ProxyOf, _ = o.proxy() // without it the trace is worth less, and worth having
 	AskHosts(ctx, t, ways, pulled, opt, func(string) {})
 	return t
 }

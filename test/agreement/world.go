@@ -13,7 +13,6 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -226,16 +225,7 @@ func (w *world) certificates(dir string) error {
 	if w.certs["expired.example.com"], err = system.TLSUntil("expired.example.com", time.Now().Add(-time.Hour)); err != nil {
 		return err
 	}
-	cert, key, err := private.Pair("node1")
-	if err != nil {
-		return err
-	}
-	for name, data := range map[string][]byte{rules.SystemCA: system.PEM, rules.PrivateCA: private.PEM, rules.CertFile: cert, rules.KeyFile: key} {
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
-			return err
-		}
-	}
-	return nil
+	return rules.WriteTrust(dir, system, private)
 }
 
 // tell answers the test.

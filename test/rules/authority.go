@@ -9,6 +9,8 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
+	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -78,4 +80,19 @@ func (a *Authority) TLSUntil(host string, end time.Time) (tls.Certificate, error
 		return tls.Certificate{}, err
 	}
 	return tls.X509KeyPair(cert, key)
+}
+
+// WriteTrust puts into dir what a node has of two authorities: the certificates of both,
+// and a client certificate of the private one with its key.
+func WriteTrust(dir string, system, private *Authority) error {
+	cert, key, err := private.Pair("node1")
+	if err != nil {
+		return err
+	}
+	for name, data := range map[string][]byte{SystemCA: system.PEM, PrivateCA: private.PEM, CertFile: cert, KeyFile: key} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
 }

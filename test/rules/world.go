@@ -8,7 +8,6 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -125,16 +124,7 @@ func (w *world) certificates(dir string) error {
 			}
 		}
 	}
-	cert, key, err := private.Pair("node1")
-	if err != nil {
-		return err
-	}
-	for name, data := range map[string][]byte{SystemCA: system.PEM, PrivateCA: private.PEM, CertFile: cert, KeyFile: key} {
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
-			return err
-		}
-	}
-	return nil
+	return WriteTrust(dir, system, private)
 }
 
 // tell answers the test.
