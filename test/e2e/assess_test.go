@@ -23,6 +23,7 @@ import (
 // nodes about what they have, and a real registry: before a change, when a guard
 // forbids it, and after it.
 func TestAssess(t *testing.T) {
+	t.Parallel()
 	l := upWith(t, lab.Config{Nodes: lab.Cycle(3, "2.4.2", "1.7.35"), Kubernetes: &lab.KubeSpec{}})
 	ctx := t.Context()
 	must := func(err error) {

@@ -34,6 +34,7 @@ var candidates = map[string]map[string]string{
 // configurations: it must accept them, with config_path as wanted, mirrors gone
 // and everything else as it read it before.
 func TestCandidates(t *testing.T) {
+	t.Parallel()
 	l := up(t, oneOfEach()...)
 	for _, n := range l.Nodes() {
 		rel, err := containerd.ParseRelease(n.Spec.Containerd)

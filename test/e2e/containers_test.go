@@ -117,6 +117,7 @@ func watchVersion(t *testing.T, n *lab.Node) (stop func() absence) {
 // TestContainersRunOn: a restart of containerd leaves containers alone, the gap is
 // what a second watcher sees, and what is not left alone is found and told.
 func TestContainersRunOn(t *testing.T) {
+	t.Parallel()
 	l := up(t, withPods()...)
 	o := newOperator(t, l)
 	file := o.file("spec.yaml", spec(harbor, image))

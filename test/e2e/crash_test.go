@@ -55,6 +55,7 @@ func signal(t *testing.T, n *lab.Node, name string) {
 // TestCrash: the engine is killed in mid-apply; the node is whole by itself or at
 // the next contact.
 func TestCrash(t *testing.T) {
+	t.Parallel()
 	l := up(t, oneOfEach()...)
 	for _, step := range []string{"swap", "restart", "prove"} {
 		t.Run("killed at "+step, func(t *testing.T) {
@@ -86,6 +87,7 @@ func TestCrash(t *testing.T) {
 
 // TestTwoAtOnce: the second operator is told who holds the node and since when.
 func TestTwoAtOnce(t *testing.T) {
+	t.Parallel()
 	l := up(t, lab.Cycle(1, "2.4.2")...)
 	first, second := newOperator(t, l), newOperator(t, l)
 	file := first.file("spec.yaml", spec(harbor, image))

@@ -18,6 +18,7 @@ import (
 
 // TestTheLinkIsCut cuts a node off in mid-apply.
 func TestTheLinkIsCut(t *testing.T) {
+	t.Parallel()
 	l := up(t, lab.Cycle(1, "1.7.35")...)
 	n, was := l.Nodes()[0], allEtc(t, l)
 	cut := func(t *testing.T) {
@@ -123,6 +124,7 @@ ExecStartPost=/bin/sh -c 'if grep -q config_path /etc/containerd/config.toml; th
 // the node off the network. It puts itself back, which brings the link back, and
 // the operator is told.
 func TestTheNewConfigurationCutsTheNodeOff(t *testing.T) {
+	t.Parallel()
 	l := up(t, lab.Cycle(2, "1.7.35")...)
 	n, was := l.Node("node2"), allEtc(t, l)
 	if _, err := n.ExecInput(t.Context(), "mkdir -p /etc/systemd/system/containerd.service.d && cat > /etc/systemd/system/containerd.service.d/cut.conf && systemctl daemon-reload",

@@ -18,6 +18,7 @@ const slowImage = "192.168.21.9/team/slow:v1"
 // when the new files are live. Nobody contacts the node again: it has to become
 // whole by itself within confirmWithin, and keep nothing of the switch.
 func TestTheNodePutsItselfBack(t *testing.T) {
+	t.Parallel()
 	strikes := map[string]func(*testing.T, *lab.Node){
 		"killed": func(t *testing.T, n *lab.Node) { nodeRun(t, n, "pkill -KILL pullway-node") },
 		"frozen": func(t *testing.T, n *lab.Node) { nodeRun(t, n, "pkill -STOP pullway-node") },

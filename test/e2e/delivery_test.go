@@ -24,6 +24,7 @@ func tokens(delivery string) string {
 
 // TestDelivery: auto finds the way that works for the release and the registry.
 func TestDelivery(t *testing.T) {
+	t.Parallel()
 	l := up(t, oneOfEach()...)
 	o, was := newOperator(t, l), calmly(t, l)
 	t.Run("a header that only 2.x could use is refused on 1.x", func(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 // TestDoctor: nodes that were wired wrong say so themselves, also one without CRI,
 // and one that is wired right has no problem. Nothing of them changes.
 func TestDoctor(t *testing.T) {
+	t.Parallel()
 	mirrors := "\n[plugins.\"io.containerd.grpc.v1.cri\".registry]\n  config_path = \"/etc/containerd/certs.d\"\n" +
 		"[plugins.\"io.containerd.grpc.v1.cri\".registry.mirrors.\"docker.io\"]\n  endpoint = [\"http://192.168.21.9\"]\n"
 	l := up(t,

@@ -43,6 +43,7 @@ func wiredWrong(t *testing.T) *lab.Lab {
 // first, proven by a pull, restarted only where it has to be, once, and undone by
 // rollback, to the byte.
 func TestDoctorFix(t *testing.T) {
+	t.Parallel()
 	l := wiredWrong(t)
 	o := newOperator(t, l)
 	was := calmly(t, l)
@@ -122,6 +123,7 @@ func TestDoctorFix(t *testing.T) {
 // TestDoctorFixUndoes: a node that cannot pull afterwards puts itself back, and what
 // comes after it is not touched.
 func TestDoctorFixUndoes(t *testing.T) {
+	t.Parallel()
 	l := wiredWrong(t)
 	o := newOperator(t, l)
 	was := calmly(t, l)
@@ -135,6 +137,7 @@ func TestDoctorFixUndoes(t *testing.T) {
 
 // TestDoctorFixStale: what was shown is what is done, or nothing is.
 func TestDoctorFixStale(t *testing.T) {
+	t.Parallel()
 	engine, err := buildStruckEngine(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

@@ -69,6 +69,7 @@ func does(command string) func(*testing.T, *lab.Node) {
 // TestDrift: on real nodes, what others do to our files is seen, named, refused,
 // and overwritten when asked, and every byte of it comes back with a rollback.
 func TestDrift(t *testing.T) {
+	t.Parallel()
 	l := up(t, lab.Cycle(2, "1.7.35", "2.4.2")...)
 	cases := []driftOf{
 		{"Spegel in front of the same registry", does(spegelMoves("http://192.168.21.9", "192.168.21.9")), hostsToml, plan.Changed, "spegel", "written by spegel", false, 1},

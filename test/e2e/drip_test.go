@@ -82,6 +82,7 @@ func startDrip(t *testing.T, l *lab.Lab, addr string) { startSelf(t, l, dripEnv,
 // TestDrippingRegistry: a registry that drips for ever, in a manifest, in a layer
 // or before it says what it is, ends in a failed proof, and every node is as before.
 func TestDrippingRegistry(t *testing.T) {
+	t.Parallel()
 	l := up(t, oneOfEach()...)
 	startDrip(t, l, "192.168.21.9:8099")
 	startDrip(t, l, "192.168.21.9:8098")

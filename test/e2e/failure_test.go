@@ -92,6 +92,7 @@ func logins(t *testing.T, l *lab.Lab) map[string]string {
 // TestRegistryFailures: what the registry does wrong stops before any node is
 // touched, or at the canary.
 func TestRegistryFailures(t *testing.T) {
+	t.Parallel()
 	l := up(t, oneOfEach()...)
 	r := l.Registry(lab.Harbor)
 	cases := []struct {

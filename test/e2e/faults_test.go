@@ -166,6 +166,7 @@ func (w *target) mend(ctx context.Context) error {
 // TestFaults strikes real changes of real nodes at their points; see test/faults
 // for which, and docs/faults.md for what came of it.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	all := os.Getenv(allFaults) == "all"
 	engine, err := buildStruckEngine(t.TempDir())
 	if err != nil {

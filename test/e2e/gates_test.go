@@ -38,6 +38,7 @@ func rightsOfTheDocs(t *testing.T) []rbacv1.PolicyRule {
 // TestGates asks a real API server about nodes that no kubelet speaks for, so that
 // every answer can be made: node1 and node2 are in the cluster, node3 is not.
 func TestGates(t *testing.T) {
+	t.Parallel()
 	l := upWith(t, lab.Config{Nodes: lab.Cycle(3, "2.4.2"), Kubernetes: &lab.KubeSpec{}})
 	ctx := t.Context()
 	must := func(err error) {

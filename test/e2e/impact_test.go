@@ -56,6 +56,7 @@ const (
 // the change is made, the pod restarted and, where somebody makes it again, moved. Among them is the
 // pod with Always whose registry is gone, which fails if restarted as predicted, and stays up until then.
 func TestImpactTruth(t *testing.T) {
+	t.Parallel()
 	l := upWith(t, lab.Config{Nodes: lab.Cycle(2, "2.4.2"), Images: []lab.Image{},
 		Kubernetes: &lab.KubeSpec{Kubelets: []string{"node1", "node2"}, Controllers: true, Scheduler: true}})
 	c, err := cluster.Connect(l, "")
@@ -68,6 +69,7 @@ func TestImpactTruth(t *testing.T) {
 	predicted := w.predict()
 	w.change()
 	seen := w.do()
+	w.told(seen)
 
 	agreed := 0
 	for _, s := range shapes {

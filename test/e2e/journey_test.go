@@ -26,8 +26,9 @@ const mirrored = harbor + `    - host: docker.io
 // TestJourney is the guide's whole way on every release: nothing can pull, plan,
 // apply, again, a new password, a mirror, verify, and all the way back.
 func TestJourney(t *testing.T) {
+	t.Parallel()
 	l := up(t, oneOfEach()...)
-	ctx, o, r := t.Context(), newOperator(t, l), l.Registry(lab.Harbor)
+	ctx, o, r := t.Context(), newAnsibleOperator(t, l), l.Registry(lab.Harbor)
 	file := o.file("pullway.yaml", spec(harbor, image))
 	for _, n := range l.Nodes() {
 		if err := pull(t, n, image); err == nil {

@@ -14,6 +14,7 @@ import (
 // would restart. With one to spare the restart passes and no container minds; then the budget
 // may be at zero again for a change that restarts nothing.
 func TestKubeletGate(t *testing.T) {
+	t.Parallel()
 	l, c := upKubelets(t, lab.Cycle(1, "2.4.2"))
 	o, ctx := newOperator(t, l), t.Context()
 	must := func(err error) {

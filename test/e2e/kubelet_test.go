@@ -87,6 +87,7 @@ func runs(t *testing.T, l *lab.Lab, c *cluster.Cluster) workload {
 // TestKubelet: an apply that restarts containerd under a real kubelet leaves every container as it
 // is, kubelet pulls through what was wired, and the rollback leaves them alone, too.
 func TestKubelet(t *testing.T) {
+	t.Parallel()
 	l, c := upKubelets(t, lab.Cycle(2, "1.7.35", "2.4.2"))
 	o := newOperator(t, l)
 	file := o.file("spec.yaml", strings.Replace(spec(harbor, image), "canary: 1", "canary: 0", 1)) // both at once

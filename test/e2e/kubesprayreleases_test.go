@@ -57,6 +57,7 @@ const (
 // fast way is one that the role finds done, what a killed play leaves and who puts
 // it right, and whether a credential of odd letters comes through.
 func TestKubesprayReleases(t *testing.T) {
+	t.Parallel()
 	repo, ok := kubespray.Find()
 	if !ok {
 		t.Skip(kubespray.Skipped)

@@ -36,7 +36,7 @@ type role struct {
 
 func newRole(t *testing.T, l *lab.Lab, name string, tasks kubespray.Tasks) *role {
 	t.Helper()
-	r := &role{operator: newOperator(t, l), t: t, n: l.Node(name), tasks: tasks}
+	r := &role{operator: newAnsibleOperator(t, l), t: t, n: l.Node(name), tasks: tasks}
 	r.tasks.Node = name
 	all := filepath.Join(r.dir, "inventory", "group_vars", "all")
 	if err := os.MkdirAll(all, 0o755); err != nil {

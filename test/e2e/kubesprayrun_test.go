@@ -21,6 +21,7 @@ import (
 // for it, with the real role from its registry tasks on, under its tag, with its
 // handlers, in the real checkout with its ansible.cfg.
 func TestKubesprayRuns(t *testing.T) {
+	t.Parallel()
 	repo, ok := kubespray.Find()
 	if !ok {
 		t.Skip(kubespray.Skipped)
@@ -57,7 +58,7 @@ func newKubesprayRun(t *testing.T, repo kubespray.Repository, tag, release strin
 		t.Fatal(err)
 	}
 	l := up(t, lab.NodeSpec{Name: "node1", Containerd: release}, lab.NodeSpec{Name: "node2", Containerd: release})
-	k := &kubesprayRun{operator: newOperator(t, l), t: t, lab: l, tasks: tasks}
+	k := &kubesprayRun{operator: newAnsibleOperator(t, l), t: t, lab: l, tasks: tasks}
 	name, value, _ := strings.Cut(kubespray.OwnConnections, "=")
 	k.env[name] = value
 	hosts, err := os.ReadFile(l.Inventory())
@@ -191,6 +192,7 @@ func (k *kubesprayRun) works() {
 // lets the wave end, and a killed pullway leaves a run that the same command goes on
 // with and that rollback undoes as one.
 func TestKubesprayRunIsCut(t *testing.T) {
+	t.Parallel()
 	repo, ok := kubespray.Find()
 	if !ok {
 		t.Skip(kubespray.Skipped)

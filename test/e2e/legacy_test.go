@@ -60,6 +60,7 @@ func withoutRegistries(t *testing.T, n *lab.Node) string {
 // TestLegacy: a node of the deprecated tables pulls from all its registries
 // afterwards, and nothing else of it has changed.
 func TestLegacy(t *testing.T) {
+	t.Parallel()
 	var nodes []lab.NodeSpec
 	for i, r := range releases() {
 		nodes = append(nodes, lab.NodeSpec{Name: fmt.Sprintf("node%d", i+1), Containerd: r, Config: legacy(r)})

@@ -154,6 +154,7 @@ func slowest(r fleet.Run) string {
 // TestNoPullFailsWhileWeWork: whatever changes below the hosts directory alone, no
 // pull of the node fails, and containerd is not restarted.
 func TestNoPullFailsWhileWeWork(t *testing.T) {
+	t.Parallel()
 	l := up(t, oneOfEach()...)
 	o := newOperator(t, l)
 	o.env["OTHER_PASSWORD"] = "Harbor12345"

@@ -3,10 +3,13 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/pullway/pullway/test/agreement"
@@ -15,6 +18,10 @@ import (
 
 // pullway is the path of the command line under test, with its engines inside.
 var pullway string
+
+// noAnsible is a PATH with all that this machine has but for Ansible. A second of its
+// Python in each of a thousand command lines would be most of the time of these tests.
+var noAnsible string
 
 func TestMain(m *testing.M) {
 	if addr := os.Getenv(dripEnv); addr != "" {
@@ -58,5 +65,32 @@ func runAll(m *testing.M) (int, error) {
 			return 0, fmt.Errorf("go %v: %w: %s", args, err, out)
 		}
 	}
+	noAnsible = filepath.Join(dir, "bin")
+	if err := linkPath(noAnsible, "ansible"); err != nil {
+		return 0, err
+	}
 	return m.Run(), nil
+}
+
+// linkPath makes a folder with a link to every program in PATH, the first of each name,
+// without those whose names begin with a word.
+func linkPath(dir, but string) error {
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	for _, d := range filepath.SplitList(os.Getenv("PATH")) {
+		entries, err := os.ReadDir(d)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		for _, e := range entries {
+			if strings.HasPrefix(e.Name(), but) {
+				continue
+			}
+			if err := os.Symlink(filepath.Join(d, e.Name()), filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, fs.ErrExist) {
+				return err
+			}
+		}
+	}
+	return nil
 }

@@ -26,6 +26,7 @@ func sh(t *testing.T, n *lab.Node, command string) string {
 
 // TestNodeFailures: what is wrong on a node stops it, in one line, untouched.
 func TestNodeFailures(t *testing.T) {
+	t.Parallel()
 	l := up(t, oneOfEach()...)
 	cases := []struct {
 		name      string
@@ -102,6 +103,7 @@ func TestNodeFailures(t *testing.T) {
 
 // TestOddFiles: a config.toml that is unusual but right is edited as it is.
 func TestOddFiles(t *testing.T) {
+	t.Parallel()
 	l := up(t, oneOfEach()...)
 	ctx := t.Context()
 	for _, c := range []struct {
@@ -164,6 +166,7 @@ func TestOddFiles(t *testing.T) {
 
 // TestOddPasswords: a password is any text; it arrives as it is, or is refused.
 func TestOddPasswords(t *testing.T) {
+	t.Parallel()
 	l := up(t, oneOfEach()...)
 	r := l.Registry(lab.Harbor)
 	for _, password := range []string{`"quoted" 'twice'`, `back\slash\n`, "$(touch /pwned) `id` $HOME", "pässwörd→π", "#{}[]%s:@/?&= \t."} {
@@ -198,6 +201,7 @@ func TestOddPasswords(t *testing.T) {
 
 // TestLogins: who may come in, and as whom.
 func TestLogins(t *testing.T) {
+	t.Parallel()
 	l := up(t, lab.NodeSpec{Name: "node1", Containerd: "2.4.2", User: "ops", SudoPassword: "become-me"},
 		lab.NodeSpec{Name: "node2", Containerd: "1.7.35", User: "ops"},
 		lab.NodeSpec{Name: "node3"})

@@ -40,11 +40,20 @@ type operator struct {
 	nodes []string
 }
 
+// newOperator makes one without Ansible, whose inventory Pullway reads by itself.
 func newOperator(t *testing.T, l *lab.Lab) *operator {
 	t.Helper()
 	dir := t.TempDir()
 	return &operator{t: t, lab: l, dir: dir, nodes: []string{"-i", l.Inventory()},
-		env: map[string]string{"HOME": dir, "PULLWAY_STATE_DIR": filepath.Join(dir, "state"), "HARBOR_PASSWORD": secret1}}
+		env: map[string]string{"PATH": noAnsible, "HOME": dir, "PULLWAY_STATE_DIR": filepath.Join(dir, "state"), "HARBOR_PASSWORD": secret1}}
+}
+
+// newAnsibleOperator makes one who has Ansible, which Pullway then asks for the inventory.
+func newAnsibleOperator(t *testing.T, l *lab.Lab) *operator {
+	t.Helper()
+	o := newOperator(t, l)
+	o.env["PATH"] = os.Getenv("PATH")
+	return o
 }
 
 // file writes a file of the operator's and gives its path.
@@ -81,7 +90,7 @@ func head(s string) string {
 func (o *operator) prepare(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := o.lab.Command(ctx, pullway, args...)
 	cmd.Dir = o.dir
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LANG=C.UTF-8"}
+	cmd.Env = []string{"LANG=C.UTF-8"}
 	for k, v := range o.env {
 		cmd.Env = append(cmd.Env, k+"="+v)
 	}

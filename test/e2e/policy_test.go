@@ -214,6 +214,7 @@ func (s *policyStage) whole(name string) whole {
 
 // TestPolicy freezes real pods of a real kubelet and gives them back what they had.
 func TestPolicy(t *testing.T) {
+	t.Parallel()
 	s := newPolicyStage(t)
 	ctx := t.Context()
 	s.create("web", 3, podsOf("web", corev1.PullAlways, "", corev1.PullNever), func(d *appsv1.Deployment) {
@@ -348,6 +349,9 @@ func TestPolicy(t *testing.T) {
 	s.part("every kind of workload", func(t *testing.T) { s.kinds(t) })
 }
 
+// absentImage is on no node.
+const absentImage = "192.168.21.9/team/absent:v1"
+
 // kinds: each kind has its own rules, and a restore brings back each.
 func (s *policyStage) kinds(t *testing.T) {
 	ctx, apps := t.Context(), s.admin.Client.AppsV1()
@@ -378,7 +382,7 @@ func (s *policyStage) kinds(t *testing.T) {
 	}
 	s.create("cart", 1, podsOf("cart", corev1.PullAlways), shop)
 	absent := podsOf("absent", corev1.PullAlways)
-	absent.Spec.Containers[0].Image = appImage
+	absent.Spec.Containers[0].Image = absentImage
 	zero := int32(0)
 	_, err = apps.Deployments("default").Create(ctx, &appsv1.Deployment{ObjectMeta: meta("absent"), Spec: appsv1.DeploymentSpec{Replicas: &zero, Selector: labelled("absent"), Template: absent}}, create)
 	s.must(err)
@@ -408,7 +412,7 @@ func (s *policyStage) kinds(t *testing.T) {
 	r := s.quote("kinds", 6, "freeze", "-l", "set=kinds", "--yes", "--wait", "5s")
 	tells(t, r, "frozen: default/statefulset/db", "frozen: default/statefulset/hands", "OnDelete", "frozen: default/daemonset/agent", "frozen: default/replicaset/lone",
 		"frozen: default/cronjob/nightly", "its next job", "refused: default/job/once", "refused: default/pod/bare", "a bare pod",
-		`Argo CD application "shop"`, "spec.template.spec.containers[name=c0].imagePullPolicy", "refused: default/deployment/absent", appImage+" not on node1")
+		`Argo CD application "shop"`, "spec.template.spec.containers[name=c0].imagePullPolicy", "refused: default/deployment/absent", absentImage+" not on node1")
 	run := decode[report.PolicyRun](t, s.policy(0, "restore", "--yes", "-o", "json"))
 	if run.Summary.Changed != 5 || run.Schema != report.PolicyRunSchema {
 		t.Errorf("restored %+v", run.Summary)

@@ -31,6 +31,7 @@ const openHarbor = `    - host: 192.168.21.9
 // pods need is fetched before it, through what nodes are configured with now and with
 // the pods' own pull secret, and to the nodes that lack it only.
 func TestPrepullAtRisk(t *testing.T) {
+	t.Parallel()
 	l := upWith(t, lab.Config{Nodes: lab.Cycle(3, lab.Releases()...), Kubernetes: &lab.KubeSpec{}})
 	ctx := t.Context()
 	must := func(err error) {

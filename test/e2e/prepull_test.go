@@ -89,6 +89,7 @@ func letGo(t *testing.T, n *lab.Node) {
 
 // TestPrepull is the journey: wired nodes fetch images ahead of the next change.
 func TestPrepull(t *testing.T) {
+	t.Parallel()
 	l := up(t, lab.Cycle(3, lab.Releases()...)...)
 	startSlow(t, l, slowHost)
 	for _, i := range append(bigImages, lab.Image{Repo: "stuck/app", Tag: "v1", LayerSize: 8 << 20}) {

@@ -117,6 +117,7 @@ func (w *target) sh(t *testing.T, command string) { t.Helper(); sh(t, w.Node, co
 // TestRealFaults has the node itself fail under a change: its disk, its containerd,
 // its memory, its power and its clock.
 func TestRealFaults(t *testing.T) {
+	t.Parallel()
 	engine, err := buildStruckEngine(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

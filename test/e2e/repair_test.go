@@ -25,6 +25,7 @@ func with(release, lines string) string {
 
 // TestRepair applies to nodes that start out wrong, and rolls back.
 func TestRepair(t *testing.T) {
+	t.Parallel()
 	starts := []struct {
 		name   string
 		reason string

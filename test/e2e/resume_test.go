@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -20,31 +21,37 @@ type moment struct {
 	name string
 	word string
 	nth  int
+	// full: only when every fault is asked for.
+	full bool
 }
 
 // TestKilledAtAnyMoment kills the pullway of a run over twenty nodes, and lets the
 // same command go on. Over both, each node is restarted once and the run has one
-// record, which undoes all of it.
+// record, which undoes all of it. PULLWAY_FAULTS=all takes every moment instead of five.
 func TestKilledAtAnyMoment(t *testing.T) {
+	t.Parallel()
 	l := up(t, lab.Cycle(20, releases()...)...)
 	o := newOperator(t, l)
 	text := strings.Replace(spec(harbor, image), "canary: 1, maxUnavailable: 100%, confirmWithin: 10s", "canary: 1, maxUnavailable: 50%, confirmWithin: 60s", 1)
 	file := o.file("spec.yaml", text)
 	was := allEtc(t, l)
 	moments := []moment{
-		{"while planning", "looking", 5},
-		{"the canary swaps", ": swapping files", 1},
-		{"the canary restarts", ": restarting containerd", 1},
-		{"the first wave backs up", ": backing up", 4},
-		{"the first wave restarts", ": restarting containerd", 5},
-		{"half of the first wave has ended", ": changed", 6},
-		{"the first wave has ended", ": changed", 11},
-		{"the first wave proves", ": pulling", 16},
-		{"the second wave restarts", ": restarting containerd", 14},
-		{"nearly all have ended", ": changed", 19},
-		{"all have ended", ": changed", 20},
+		{"while planning", "looking", 5, true},
+		{"the canary swaps", ": swapping files", 1, true},
+		{"the canary restarts", ": restarting containerd", 1, false},
+		{"the first wave backs up", ": backing up", 4, false},
+		{"the first wave restarts", ": restarting containerd", 5, true},
+		{"half of the first wave has ended", ": changed", 6, false},
+		{"the first wave has ended", ": changed", 11, true},
+		{"the first wave proves", ": pulling", 16, false},
+		{"the second wave restarts", ": restarting containerd", 14, true},
+		{"nearly all have ended", ": changed", 19, true},
+		{"all have ended", ": changed", 20, false},
 	}
 	for _, m := range moments {
+		if m.full && os.Getenv(allFaults) != "all" {
+			continue
+		}
 		t.Run(m.name, func(t *testing.T) {
 			o.t = t
 			started := starts(t, l)
@@ -172,6 +179,7 @@ func starts(t *testing.T, l *lab.Lab) map[string]int {
 
 // TestWhatIsNotResumed: another specification, and a node that somebody undid.
 func TestWhatIsNotResumed(t *testing.T) {
+	t.Parallel()
 	l := up(t, lab.Cycle(3, "1.7.35")...)
 	o := newOperator(t, l)
 	one := o.file("one.yaml", strings.Replace(spec(harbor, image), "100%, confirmWithin: 10s", "1, confirmWithin: 60s", 1))

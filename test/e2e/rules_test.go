@@ -37,6 +37,7 @@ func rulesReleases() []string {
 // happens has to happen on the releases that it names, on no other of them, and not
 // with the good example. It writes docs/rules/truth.md.
 func TestRules(t *testing.T) {
+	t.Parallel()
 	all, err := rules.Load(examplesDir)
 	if err != nil {
 		t.Fatal(err)

@@ -33,6 +33,7 @@ func formsOf(user, password string) []string {
 }
 
 func TestFormsOf(t *testing.T) {
+	t.Parallel()
 	const user, password = "robot$nodes", "zQ7/unmistakable+Xy2"
 	for before := range 9 {
 		for after := range 4 {

@@ -115,6 +115,7 @@ func (s secrets) operator() {
 // in the files that need it, which only root reads, and nobody saw it in an
 // argument list or in an environment on a node.
 func TestSecrets(t *testing.T) {
+	t.Parallel()
 	l := up(t, oneOfEach()...)
 	o := newOperator(t, l)
 	const password = "zQ7/unmistakable+Xy2"

@@ -23,6 +23,7 @@ func inWaves(size string, images ...string) string {
 
 // TestSignals strikes a pullway that changes real nodes.
 func TestSignals(t *testing.T) {
+	t.Parallel()
 	// Under nohup the commands would inherit that SIGHUP is ignored, which they respect.
 	hangups := make(chan os.Signal, 1)
 	ossignal.Notify(hangups, syscall.SIGHUP)

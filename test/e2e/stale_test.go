@@ -103,6 +103,7 @@ func golden(t *testing.T, n *lab.Node, names ...string) {
 // TestStale: what Kubespray's tasks leave is still used by pulls, and seen; apply
 // removes it when it was ours or when told to, and nothing else.
 func TestStale(t *testing.T) {
+	t.Parallel()
 	t.Run("as rendered", func(t *testing.T) {
 		l := up(t, lab.Cycle(2, "1.7.35", "2.2.3")...)
 		for _, n := range l.Nodes() {
@@ -150,7 +151,7 @@ func TestStale(t *testing.T) {
 // goesStale is the story; play brings the variables to the nodes, which name these
 // host directories.
 func goesStale(t *testing.T, l *lab.Lab, way []string, play func(o *operator, inventory string, names ...string)) {
-	o := newOperator(t, l)
+	o := newAnsibleOperator(t, l)
 	vault := o.file("vault", "a vault password\n")
 	with := func(args ...string) []string { return append(args, way...) }
 	wants := func(image string, works bool, when string) {
@@ -255,8 +256,9 @@ func goesStale(t *testing.T, l *lab.Lab, way []string, play func(o *operator, in
 // restarts for it, and the pull works; also where the file kept an old time, as far
 // as CRI tells.
 func TestNotLoaded(t *testing.T) {
+	t.Parallel()
 	l := up(t, oneOfEach()...)
-	o := newOperator(t, l)
+	o := newAnsibleOperator(t, l)
 	file := o.file("spec.yaml", spec(harbor, image))
 	tells := func(n *lab.Node) bool { return strings.HasPrefix(n.Spec.Containerd, "1.") }
 	put := func(n *lab.Node, then string) {
@@ -325,7 +327,7 @@ func TestNotLoaded(t *testing.T) {
 
 	// The same with the time kept, as cp -p and rsync -t do.
 	reset(t, l)
-	o = newOperator(t, l)
+	o = newAnsibleOperator(t, l)
 	file = o.file("spec.yaml", spec(harbor, image))
 	for _, n := range l.Nodes() {
 		if err := n.Await(context.WithoutCancel(t.Context())); err != nil {

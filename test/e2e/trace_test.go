@@ -22,6 +22,7 @@ func header(password string) string {
 // TestTrace: what a trace says of an image is what a pull of it through CRI shows,
 // on each release, for many ways to wire a node.
 func TestTrace(t *testing.T) {
+	t.Parallel()
 	var nodes []lab.NodeSpec
 	for i, r := range lab.Releases() {
 		config := lab.DefaultContainerdConfig(r) + fmt.Sprintf("\n[plugins.%q.registry]\n  config_path = \"/etc/containerd/certs.d\"\n", criTable(r))
@@ -176,6 +177,7 @@ func tracePulls(t *testing.T, l *lab.Lab, o *operator, good, bad string) {
 
 // TestTraceTables is the same for nodes of the deprecated tables.
 func TestTraceTables(t *testing.T) {
+	t.Parallel()
 	var nodes []lab.NodeSpec
 	for i, r := range lab.Releases() {
 		nodes = append(nodes, lab.NodeSpec{Name: fmt.Sprintf("node%d", i+1), Containerd: r, Config: legacy(r)})

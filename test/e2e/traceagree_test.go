@@ -41,6 +41,7 @@ const agreementPage = "../../docs/trace-agreement.md"
 // request, and the verdict. What came of it is in docs/trace-agreement.md, and this
 // fails where it is not the same any more; PULLWAY_AGREEMENT=record writes it.
 func TestTraceAgreement(t *testing.T) {
+	t.Parallel()
 	tracer := filepath.Join(t.TempDir(), "usr/local/bin/tracer")
 	build := exec.Command("go", "build", "-o", tracer, "../agreement/tracer")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")

@@ -33,6 +33,7 @@ func explains(t *testing.T, node string, p protocol.Proof, host string, parts ..
 // TestFailedProofsAreExplained: verify and apply that fail end with what a trace of
 // the very same pull found, and the failed apply has put back every byte.
 func TestFailedProofsAreExplained(t *testing.T) {
+	t.Parallel()
 	l := up(t, oneOfEach()...)
 	o := newOperator(t, l)
 	const none = "192.168.21.9/library/none:v1"
@@ -123,6 +124,7 @@ func TestFailedProofsAreExplained(t *testing.T) {
 // error and the rule from containerd's own journal, on each release; once it was
 // pulled it says so; and the journal can be left out.
 func TestDoctorReadsTheJournal(t *testing.T) {
+	t.Parallel()
 	var nodes []lab.NodeSpec
 	for i, r := range releases() {
 		config := lab.DefaultContainerdConfig(r) + fmt.Sprintf("\n[plugins.%q.registry]\n  config_path = \"/etc/containerd/certs.d\"\n", criTable(r))

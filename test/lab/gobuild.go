@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"sync"
 )
 
 // A tool is built from a small module of its own, made for the purpose: the
@@ -125,20 +126,37 @@ func (c cache) appBinary(ctx context.Context) (string, error) {
 
 const helperPackage = "github.com/pullway/pullway/test/lab/cmd/lab"
 
+// builtHelper is the lab command as this process has built it; nil before.
+var builtHelper struct {
+	sync.Mutex
+	program []byte
+}
+
 // helperBinary puts the lab command at path: it is what runs the registries and
 // waits for the end of this process. In the lab command that is the running
-// program itself; elsewhere, such as in a test, it is built from this module.
+// program itself; elsewhere, such as in a test, it is built from this module, once.
 func helperBinary(ctx context.Context, path string) error {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Path == helperPackage {
-		b, err := os.ReadFile("/proc/self/exe")
+	b := &builtHelper
+	b.Lock()
+	defer b.Unlock()
+	if b.program == nil {
+		program, err := makeHelper(ctx, path)
 		if err != nil {
 			return err
 		}
-		return replace(path, b, 0o755)
+		b.program = program
+	}
+	return replace(path, b.program, 0o755)
+}
+
+// makeHelper may build at path.
+func makeHelper(ctx context.Context, path string) ([]byte, error) {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Path == helperPackage {
+		return os.ReadFile("/proc/self/exe")
 	}
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, helperPackage)
 	if _, err := finish(cmd, ""); err != nil {
-		return fmt.Errorf("build the lab's helper: %w", err)
+		return nil, fmt.Errorf("build the lab's helper: %w", err)
 	}
-	return nil
+	return os.ReadFile(path)
 }

@@ -22,6 +22,7 @@ const usage = `usage: lab VERB [flags] [arguments]
   up [--nodes N | --spec 1.6.20,1.7.35,2.4.2] [--user NAME]   make the lab; it stays until down
      [--kubernetes] [--kubelets node1,node2] [--controllers]   with etcd and kube-apiserver, with kubelets
                         on those nodes, with kube-controller-manager and kube-scheduler
+  build [the flags of up]   make and keep what such a lab is made of, and no lab
   down                  end it, whatever is left of it
   status                its nodes and registries
   exec -- CMD...        run a command of this machine in the lab's network
@@ -79,7 +80,7 @@ func (p program) verb(ctx context.Context, verb string, args []string) error {
 	switch verb {
 	case "helper":
 		return helper(ctx, p.stdin, args)
-	case "up":
+	case "up", "build":
 		flags.IntVar(&want.nodes, "nodes", 0, "")
 		flags.StringVar(&want.spec, "spec", "", "")
 		flags.StringVar(&want.user, "user", "", "")
@@ -98,8 +99,19 @@ func (p program) verb(ctx context.Context, verb string, args []string) error {
 	}
 	args = flags.Args()
 	switch verb {
-	case "up":
-		return p.up(ctx, lab.Config{Dir: *dir, Keep: true}, want, log)
+	case "up", "build":
+		cfg, err := want.config(lab.Config{Dir: *dir, Keep: true})
+		if err != nil {
+			return err
+		}
+		if verb == "build" {
+			return lab.Build(ctx, cfg, log)
+		}
+		l, err := lab.Up(ctx, cfg, log)
+		if err != nil {
+			return err
+		}
+		return status(ctx, p, l, nil)
 	case "down":
 		if err := lab.Down(ctx, *dir); err != nil && !errors.Is(err, lab.ErrNoLab) {
 			return err
@@ -128,23 +140,23 @@ func (p program) verb(ctx context.Context, verb string, args []string) error {
 	return ask.do(ctx, p, l, args)
 }
 
-// request is what the flags of up ask for.
+// request is what the flags of up and build ask for.
 type request struct {
 	nodes                   int
 	spec, user, kubelets    string
 	kubernetes, controllers bool
 }
 
-func (p program) up(ctx context.Context, cfg lab.Config, want request, log *slog.Logger) error {
-	var err error
+// config is cfg with what the flags ask for.
+func (want request) config(cfg lab.Config) (_ lab.Config, err error) {
 	switch {
 	case want.nodes != 0 && want.spec != "":
-		return fmt.Errorf("%w: --nodes or --spec, not both", errUsage)
+		return cfg, fmt.Errorf("%w: --nodes or --spec, not both", errUsage)
 	case want.nodes < 0:
-		return fmt.Errorf("%w: --nodes %d", errUsage, want.nodes)
+		return cfg, fmt.Errorf("%w: --nodes %d", errUsage, want.nodes)
 	case want.spec != "":
 		if cfg.Nodes, err = lab.ParseReleases(want.spec); err != nil {
-			return fmt.Errorf("%w: --spec: %v", errUsage, err)
+			return cfg, fmt.Errorf("%w: --spec: %v", errUsage, err)
 		}
 	case want.nodes > 0:
 		cfg.Nodes = lab.Cycle(want.nodes)
@@ -160,11 +172,7 @@ func (p program) up(ctx context.Context, cfg lab.Config, want request, log *slog
 	if want.kubelets != "" {
 		cfg.Kubernetes.Kubelets = strings.Split(want.kubelets, ",")
 	}
-	l, err := lab.Up(ctx, cfg, log)
-	if err != nil {
-		return err
-	}
-	return status(ctx, p, l, nil)
+	return cfg, nil
 }
 
 // helper is what the lab starts for itself.

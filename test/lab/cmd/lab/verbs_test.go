@@ -23,6 +23,8 @@ func TestRun(t *testing.T) {
 		{"up --spec 9", 2, `"9" is not a containerd release`},
 		{"up --nodes 1 --kubelets node9", 1, `a kubelet on "node9", which is no node`},
 		{"up --kubelets", 2, "kubelets"},
+		{"build --spec 9", 2, `"9" is not a containerd release`},
+		{"build --nodes 1 --kubelets node9", 1, `a kubelet on "node9", which is no node`},
 		{"pull node1", 2, "more arguments"},
 		{"helper x", 2, "for the lab itself"},
 		{"status", 1, "no lab here"},
