@@ -45,7 +45,8 @@ func (t tool) build(ctx context.Context, out string) error {
 	if _, err := goCommand(ctx, dir, get...); err != nil {
 		return err
 	}
-	build := []string{"build", "-p", "2", "-trimpath", "-o", out + "/", "-tags", t.tags, "-ldflags", strings.TrimSpace("-s -w " + t.ldflags)}
+	// Without DWARF, which is stripped anyway, a compiler needs a fifth less time.
+	build := []string{"build", "-p", "2", "-trimpath", "-gcflags=all=-dwarf=false", "-o", out + "/", "-tags", t.tags, "-ldflags", strings.TrimSpace("-s -w " + t.ldflags)}
 	_, err = goCommand(ctx, dir, append(build, paths...)...)
 	return err
 }
