@@ -17,6 +17,9 @@ import (
 	"github.com/pullway/pullway/test/lab/registry"
 )
 
+// full has the tests that take a sample take everything, as make e2e-full does.
+func full() bool { return os.Getenv("PULLWAY_E2E") == "full" }
+
 // releases that every journey is made on.
 func releases() []string { return append(lab.Releases(), "2.2.3") }
 

@@ -40,7 +40,7 @@ type operator struct {
 	nodes []string
 }
 
-// newOperator makes one without Ansible, whose inventory Pullway reads by itself.
+// newOperator makes one without ansible-inventory, so that Pullway reads the inventory by itself.
 func newOperator(t *testing.T, l *lab.Lab) *operator {
 	t.Helper()
 	dir := t.TempDir()
@@ -48,7 +48,7 @@ func newOperator(t *testing.T, l *lab.Lab) *operator {
 		env: map[string]string{"PATH": noAnsible, "HOME": dir, "PULLWAY_STATE_DIR": filepath.Join(dir, "state"), "HARBOR_PASSWORD": secret1}}
 }
 
-// newAnsibleOperator makes one who has Ansible, which Pullway then asks for the inventory.
+// newAnsibleOperator makes one who has it, so that Pullway asks it.
 func newAnsibleOperator(t *testing.T, l *lab.Lab) *operator {
 	t.Helper()
 	o := newOperator(t, l)

@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -21,13 +20,13 @@ type moment struct {
 	name string
 	word string
 	nth  int
-	// full: only when every fault is asked for.
+	// full: only where everything is asked for.
 	full bool
 }
 
 // TestKilledAtAnyMoment kills the pullway of a run over twenty nodes, and lets the
 // same command go on. Over both, each node is restarted once and the run has one
-// record, which undoes all of it. PULLWAY_FAULTS=all takes every moment instead of five.
+// record, which undoes all of it. PULLWAY_E2E=full takes every moment.
 func TestKilledAtAnyMoment(t *testing.T) {
 	t.Parallel()
 	l := up(t, lab.Cycle(20, releases()...)...)
@@ -38,10 +37,10 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	moments := []moment{
 		{"while planning", "looking", 5, true},
 		{"the canary swaps", ": swapping files", 1, true},
-		{"the canary restarts", ": restarting containerd", 1, false},
+		{"the canary restarts", ": restarting containerd", 1, true},
 		{"the first wave backs up", ": backing up", 4, false},
 		{"the first wave restarts", ": restarting containerd", 5, true},
-		{"half of the first wave has ended", ": changed", 6, false},
+		{"half of the first wave has ended", ": changed", 6, true},
 		{"the first wave has ended", ": changed", 11, true},
 		{"the first wave proves", ": pulling", 16, false},
 		{"the second wave restarts", ": restarting containerd", 14, true},
@@ -49,7 +48,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		{"all have ended", ": changed", 20, false},
 	}
 	for _, m := range moments {
-		if m.full && os.Getenv(allFaults) != "all" {
+		if m.full && !full() {
 			continue
 		}
 		t.Run(m.name, func(t *testing.T) {

@@ -27,15 +27,18 @@ const (
 	rulesTruthPage = "../../docs/rules/truth.md"
 )
 
-// rulesReleases are those of the truth table, and those that a rule of its own is
-// about.
+// rulesReleases are those of the truth table, and, where everything is asked for, those
+// that a rule of its own is about.
 func rulesReleases() []string {
+	if !full() {
+		return rules.Releases
+	}
 	return append(slices.Clone(rules.Releases), "1.5.8", "2.1.9", "2.2.1", "2.3.4")
 }
 
 // TestRules runs every example of doctor's rules on real containerds: what a rule says
 // happens has to happen on the releases that it names, on no other of them, and not
-// with the good example. It writes docs/rules/truth.md.
+// with the good example. With PULLWAY_E2E=full it writes docs/rules/truth.md.
 func TestRules(t *testing.T) {
 	t.Parallel()
 	all, err := rules.Load(examplesDir)
@@ -72,8 +75,10 @@ func TestRules(t *testing.T) {
 	if t.Failed() {
 		return
 	}
-	if err := os.WriteFile(rulesTruthPage, []byte(table.Page()), 0o644); err != nil {
-		t.Fatal(err)
+	if full() {
+		if err := os.WriteFile(rulesTruthPage, []byte(table.Page()), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 	t.Log(table.Head())
 	if name := os.Getenv(rulesTruthEnv); name != "" {

@@ -57,7 +57,7 @@ func (t *Table) Page() string {
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("# What containerd makes of it")
 	line("")
-	line("<!-- Written by `make e2e` (TestRules). Do not edit. -->")
+	line("<!-- Written by `make e2e-full` (TestRules). Do not edit. -->")
 	line("")
 	line("%s", t.Head())
 	line("")
