@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"bytes"
 	"context"
 	_ "embed"
 	"fmt"
@@ -147,7 +148,12 @@ func helperBinary(ctx context.Context, path string) error {
 		}
 		b.program = program
 	}
-	return replace(path, b.program, 0o755)
+	// Not by this process: what it forks meanwhile would hold the file open for writing,
+	// and the kernel runs no such file ("text file busy").
+	cmd := exec.CommandContext(ctx, "sh", "-c", `cat > "$0.new" && chmod 755 "$0.new" && mv -f "$0.new" "$0"`, path)
+	cmd.Stdin = bytes.NewReader(b.program)
+	_, err := finish(cmd, "")
+	return err
 }
 
 // makeHelper may build at path.
