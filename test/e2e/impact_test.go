@@ -99,10 +99,11 @@ func (w *truth) must(err error) {
 	}
 }
 
-// until waits for a condition; what tells how far it is.
+// until waits for a condition; what tells how far it is. The limit is for what hangs: two
+// kubelets with forty pods take their time on a busy machine.
 func (w *truth) until(what string, is func() (bool, string)) {
 	w.t.Helper()
-	deadline := time.Now().Add(2 * time.Minute)
+	deadline := time.Now().Add(6 * time.Minute)
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for {
