@@ -46,7 +46,7 @@ e2e: build ## end-to-end tests on real nodes (root, Debian or Ubuntu)
 e2e-full: build ## all of what e2e samples: docs/faults.md, docs/impact-truth.md, docs/trace-agreement.md, docs/rules/truth.md (root)
 	go run ./test/lab/cmd/lab requirements --install
 	PULLWAY_IMPACT_TRUTH=$(CURDIR)/docs/impact-truth.md go test -tags e2e -count=1 -timeout 10m -v -run '^TestImpactTruth$$' ./test/e2e
-	PULLWAY_FAULTS=all PULLWAY_E2E=full PULLWAY_AGREEMENT=record go test -tags e2e -count=1 -timeout 90m -v \
+	PULLWAY_E2E=full PULLWAY_AGREEMENT=record go test -tags e2e -count=1 -timeout 90m -v \
 	  -run '^(TestFaults|TestKilledAtAnyMoment|TestRules|TestTraceAgreement)$$' ./test/e2e
 
 e2e-kubespray: build ## Kubespray's own tasks, of the git repository KUBESPRAY_DIR, beside ours: writes docs/kubespray-releases.md (root)

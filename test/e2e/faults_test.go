@@ -24,10 +24,6 @@ import (
 	"github.com/pullway/pullway/test/lab"
 )
 
-// allFaults has TestFaults strike at every point and write docs/faults.md; without
-// it a sample is struck.
-const allFaults = "PULLWAY_FAULTS"
-
 // faultsFor cuts a run short after a duration such as "20m"; the page tells so.
 const faultsFor = "PULLWAY_FAULTS_FOR"
 
@@ -164,10 +160,11 @@ func (w *target) mend(ctx context.Context) error {
 }
 
 // TestFaults strikes real changes of real nodes at their points; see test/faults
-// for which, and docs/faults.md for what came of it.
+// for which, and docs/faults.md for what came of it. It strikes a sample; with
+// PULLWAY_E2E=full it strikes at every point and writes that page.
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	all := os.Getenv(allFaults) == "all"
+	all := full()
 	engine, err := buildStruckEngine(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

@@ -49,11 +49,8 @@ const upTimeout = 3 * time.Minute
 // is left. ctx is for Up alone. The first Up on a machine takes minutes: it makes
 // what Config.Cache keeps.
 func Up(ctx context.Context, cfg Config, log *slog.Logger) (*Lab, error) {
-	cfg = cfg.complete(os.Getenv)
-	if err := cfg.check(); err != nil {
-		return nil, err
-	}
-	if err := usable(); err != nil {
+	cfg, err := cfg.usable()
+	if err != nil {
 		return nil, err
 	}
 	unlock, err := lockLab(ctx, cfg.Dir)
